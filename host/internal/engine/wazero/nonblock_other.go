@@ -1,0 +1,5 @@
+//go:build !unix
+
+package wazero
+
+const nonBlock = 0

@@ -1,0 +1,5 @@
+//go:build darwin || freebsd
+
+package memory
+
+const noReserve = 0

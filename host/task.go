@@ -1,0 +1,382 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"entangle.example/entangle/abi"
+	"entangle.example/entangle/graph"
+	"entangle.example/entangle/host/internal/engine"
+	"entangle.example/entangle/host/internal/instrument"
+	"entangle.example/entangle/host/internal/wasi"
+)
+
+// manifestTimeout bounds how long a guest may take to say what its tasks are.
+const manifestTimeout = 30 * time.Second
+
+// findTasks makes m's tasks from its manifest and its exports (abi/README.md,
+// "Three ways to be a task").
+func (m *Module) findTasks() error {
+	if start, ok := m.desc.Export(abi.ExportStart, instrument.FuncKind); ok {
+		if len(m.manifest.Tasks) > 0 {
+			return fmt.Errorf("it exports %s, as a command does, and has a manifest with tasks; build it as a reactor", abi.ExportStart)
+		}
+		m.tasks = []*graph.Def{{Name: "main", Doc: firstOf(m.manifest.Doc, "The program itself: arguments are its arguments, its standard output is the result."),
+			Sig: abi.Signature{Params: []abi.Param{{Name: "args", Type: abi.Any}}, Variadic: true}, Op: &commandTask{m, start}}}
+		return nil
+	}
+	declared := map[string]bool{}
+	for _, t := range m.manifest.Tasks {
+		declared[t.Name] = true
+		op, err := m.declaredTask(t)
+		if err != nil {
+			return fmt.Errorf("task %s: %w", t.Name, err)
+		}
+		m.tasks = append(m.tasks, &graph.Def{Name: t.Name, Doc: t.Doc, Sig: t.Sig, Op: op,
+			Policy: graph.Policy{Timeout: t.Timeout, Memory: t.Memory}})
+	}
+	for _, e := range m.desc.Exports {
+		if e.Kind != instrument.FuncKind || declared[e.Name] || strings.HasPrefix(e.Name, "_") || strings.HasPrefix(e.Name, "entangle_") {
+			continue
+		}
+		if sig, ok := plainSignature(e.Type); ok {
+			m.tasks = append(m.tasks, &graph.Def{Name: e.Name, Sig: sig, Op: &plainTask{m, e}})
+		}
+	}
+	return nil
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// typedType is the type of the export of a typed task.
+const typedType = "(i32, i32) -> i64"
+
+func (m *Module) declaredTask(t abi.TaskDecl) (graph.Op, error) {
+	e, exported := m.desc.Export(t.Name, instrument.FuncKind)
+	if t.Plain {
+		if !exported {
+			return nil, errors.New("the manifest declares it, and the module does not export it")
+		}
+		if err := checkPlain(t.Sig, e.Type); err != nil {
+			return nil, err
+		}
+		return &plainTask{m, e}, nil
+	}
+	if _, ok := m.desc.Export(abi.ExportMemory, instrument.MemoryKind); !ok {
+		return nil, fmt.Errorf("it is typed, and the module does not export its memory as %q", abi.ExportMemory)
+	}
+	alloc, ok := m.desc.Export(abi.ExportAlloc, instrument.FuncKind)
+	if !ok || alloc.Type.String() != "(i32) -> i32" {
+		return nil, fmt.Errorf("it is typed, and the module exports no %s(i32) -> i32", abi.ExportAlloc)
+	}
+	if exported {
+		if e.Type.String() != typedType {
+			return nil, fmt.Errorf("it is typed, and its export has the type %v, want %s; declare it as plain?", e.Type, typedType)
+		}
+		return &typedTask{m: m, export: e, alloc: alloc, index: -1}, nil
+	}
+	e, ok = m.desc.Export(abi.ExportCall, instrument.FuncKind)
+	if !ok || e.Type.String() != "(i32, i32, i32) -> i64" {
+		return nil, fmt.Errorf("the module exports neither it nor %s(i32, i32, i32) -> i64", abi.ExportCall)
+	}
+	return &typedTask{m: m, export: e, alloc: alloc, index: t.Index}, nil
+}
+
+// plainType returns the type of task parameters that a WebAssembly type is.
+func plainType(t instrument.ValType) (abi.Type, bool) {
+	switch t {
+	case instrument.I32:
+		return abi.Int32Type, true
+	case instrument.I64:
+		return abi.IntType, true
+	case instrument.F32:
+		return abi.Float32Type, true
+	case instrument.F64:
+		return abi.FloatType, true
+	}
+	return abi.Type{}, false
+}
+
+// plainSignature returns the signature of an export as a plain task, if it can be one.
+func plainSignature(t instrument.FuncType) (sig abi.Signature, ok bool) {
+	if len(t.Params) > abi.MaxParams {
+		return sig, false
+	}
+	for i, p := range t.Params {
+		typ, ok := plainType(p)
+		if !ok {
+			return sig, false
+		}
+		name := string(rune('a' + i%26))
+		if i >= 26 {
+			name = fmt.Sprintf("%s%d", name, i/26)
+		}
+		sig.Params = append(sig.Params, abi.Param{Name: name, Type: typ})
+	}
+	switch len(t.Results) {
+	case 0:
+		sig.Result = abi.NullType
+	case 1:
+		sig.Result, ok = plainType(t.Results[0])
+		return sig, ok
+	default:
+		for _, r := range t.Results {
+			if _, ok := plainType(r); !ok {
+				return sig, false
+			}
+		}
+		sig.Result = abi.ListType
+	}
+	return sig, true
+}
+
+// checkPlain checks that a manifest says of a plain export what its type says.
+func checkPlain(sig abi.Signature, t instrument.FuncType) error {
+	want, ok := plainSignature(t)
+	same := ok && !sig.Variadic && len(sig.Params) == len(want.Params) && (sig.Result == want.Result || len(t.Results) > 1)
+	for i := 0; same && i < len(sig.Params); i++ {
+		same = sig.Params[i].Type == want.Params[i].Type
+	}
+	if !same {
+		return fmt.Errorf("the manifest says plain %v, and its export has the type %v", sig, t)
+	}
+	return nil
+}
+
+// A plainTask is an export of numbers.
+type plainTask struct {
+	m      *Module
+	export instrument.Export
+}
+
+func (t *plainTask) Call(c *graph.Call) (abi.Value, error) {
+	ft := t.export.Type
+	stack := make([]uint64, max(len(ft.Params), len(ft.Results)))
+	for i, p := range ft.Params {
+		bits, err := plainBits(p, c.Args[i])
+		if err != nil {
+			return abi.Value{}, argumentError(c, i, err)
+		}
+		stack[i] = bits
+	}
+	err := t.m.run(c, wasi.Config{}, func(ctx context.Context, in *instanceOf) error {
+		return in.Call(ctx, t.export.Name, ft, stack)
+	})
+	if err != nil {
+		return abi.Value{}, err
+	}
+	switch len(ft.Results) {
+	case 0:
+		return abi.Null(), nil
+	case 1:
+		return plainValue(ft.Results[0], stack[0]), nil
+	}
+	vs := make([]abi.Value, len(ft.Results))
+	for i, r := range ft.Results {
+		vs[i] = plainValue(r, stack[i])
+	}
+	return abi.List(vs...), nil
+}
+
+func argumentError(c *graph.Call, i int, err error) error {
+	p := c.Node.Def().Sig.Param(i)
+	return abi.Errorf(abi.BadCall, "argument %d (%s): %w", i+1, p.Name, err)
+}
+
+// plainBits returns v as a WebAssembly value of type t.
+func plainBits(t instrument.ValType, v abi.Value) (uint64, error) {
+	typ, _ := plainType(t)
+	v, err := typ.Conform(v)
+	if err != nil {
+		return 0, err
+	}
+	if f, ok := v.Float(); ok {
+		if t == instrument.F32 {
+			return uint64(math.Float32bits(float32(f))), nil
+		}
+		return math.Float64bits(f), nil
+	}
+	i, _ := v.Int()
+	if t == instrument.I32 {
+		return uint64(uint32(i)), nil
+	}
+	return uint64(i), nil
+}
+
+// plainValue returns a WebAssembly value of type t.
+func plainValue(t instrument.ValType, bits uint64) abi.Value {
+	switch t {
+	case instrument.I32:
+		return abi.Int(int64(int32(bits)))
+	case instrument.F32:
+		return abi.Float(float64(math.Float32frombits(uint32(bits))))
+	case instrument.F64:
+		return abi.Float(math.Float64frombits(bits))
+	}
+	return abi.Int(int64(bits))
+}
+
+// A typedTask takes and returns values through memory.
+type typedTask struct {
+	m      *Module
+	export instrument.Export // of the task, or entangle_call
+	alloc  instrument.Export
+	index  int // for entangle_call; else -1
+}
+
+func (t *typedTask) Call(c *graph.Call) (result abi.Value, err error) {
+	d := c.Node.Def()
+	for i, a := range c.Args {
+		if c.Args[i], err = d.Sig.Param(i).Type.Conform(a); err != nil {
+			return abi.Value{}, argumentError(c, i, err)
+		}
+	}
+	args, err := abi.AppendList(nil, c.Args)
+	if err != nil {
+		return abi.Value{}, abi.Errorf(abi.BadCall, "arguments: %w", err)
+	}
+	if int64(len(args)) > math.MaxInt32 {
+		return abi.Value{}, abi.Errorf(abi.LimitHit, "arguments of %d bytes do not fit a guest", len(args))
+	}
+	err = t.m.run(c, wasi.Config{}, func(ctx context.Context, in *instanceOf) error {
+		stack := []uint64{uint64(len(args)), 0, 0}
+		if err := in.Call(ctx, t.alloc.Name, t.alloc.Type, stack); err != nil {
+			return err
+		}
+		ptr := stack[0]
+		if uint32(ptr) == 0 {
+			return abi.Errorf(abi.LimitHit, "%s has no memory for arguments of %d bytes; raise the limit with --memory", t.m.name, len(args))
+		}
+		room, ok := span(in.Memory(), ptr, uint64(len(args)))
+		if !ok {
+			return abi.Errorf(abi.Protocol, "%s returned %#x for %d bytes, which is outside the memory", abi.ExportAlloc, uint32(ptr), len(args))
+		}
+		copy(room, args)
+		if t.index < 0 {
+			stack[0], stack[1] = ptr, uint64(len(args))
+		} else {
+			stack[0], stack[1], stack[2] = uint64(t.index), ptr, uint64(len(args))
+		}
+		if err := in.Call(ctx, t.export.Name, t.export.Type, stack); err != nil {
+			return err
+		}
+		if in.call.failed {
+			return nil
+		}
+		result, err = t.result(in, d, stack[0])
+		return err
+	})
+	return result, err
+}
+
+// result reads the value that a task returned.
+func (t *typedTask) result(in *instanceOf, d *graph.Def, packed uint64) (abi.Value, error) {
+	b, ok := span(in.Memory(), packed>>32, packed)
+	if !ok {
+		return abi.Value{}, abi.Errorf(abi.Protocol, "the result is %d bytes at %#x, which is outside the memory of %d bytes", uint32(packed), packed>>32, len(in.Memory()))
+	}
+	if len(b) == 0 {
+		return d.Sig.Result.Conform(abi.Null())
+	}
+	v, err := abi.Decode(b, abi.Limits{})
+	if err != nil {
+		return abi.Value{}, abi.Errorf(abi.Protocol, "the result is no value: %w", err)
+	}
+	if v, err = d.Sig.Result.Conform(v); err != nil {
+		return abi.Value{}, abi.Errorf(abi.Protocol, "the result is not what the manifest declares: %w", err)
+	}
+	return v, nil
+}
+
+// A commandTask is a WASI program.
+type commandTask struct {
+	m     *Module
+	start instrument.Export
+}
+
+func (t *commandTask) Call(c *graph.Call) (abi.Value, error) {
+	var stdin []byte
+	args := []string{programName(t.m.name)}
+	for i, a := range c.Args {
+		if b, ok := a.Bytes(); ok {
+			stdin = append(stdin, b...)
+			continue
+		}
+		s, ok := a.Str()
+		if !ok {
+			js, err := abi.AppendJSON(nil, a)
+			if err != nil {
+				return abi.Value{}, argumentError(c, i, err)
+			}
+			s = string(js)
+		}
+		if strings.ContainsRune(s, 0) {
+			return abi.Value{}, argumentError(c, i, errors.New("an argument of a program cannot hold a NUL"))
+		}
+		args = append(args, s)
+	}
+	var out output
+	w := wasi.Config{Args: args, Stdin: bytes.NewReader(stdin), Stdout: &out}
+	err := t.m.run(c, w, func(ctx context.Context, in *instanceOf) error {
+		err := in.Call(ctx, t.start.Name, t.start.Type, nil)
+		if x, ok := errors.AsType[*engine.Exit](err); ok {
+			if x.Code == 0 {
+				return nil
+			}
+			return abi.Errorf(abi.Failed, "exit status %d%s", x.Code, tail(in.call.log.last()))
+		}
+		return err
+	})
+	if err != nil {
+		return abi.Value{}, err
+	}
+	return out.value(), nil
+}
+
+// programName returns the last element of a path, without ".wasm".
+func programName(path string) string {
+	return strings.TrimSuffix(path[strings.LastIndexAny(path, `/\`)+1:], ".wasm")
+}
+
+// tail returns the end of standard error for a message.
+func tail(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(lines, "\n")
+}
+
+// output is the standard output of a command.
+type output struct{ buf []byte }
+
+func (o *output) Write(b []byte) (int, error) {
+	if len(o.buf)+len(b) > MaxOutput {
+		return 0, abi.Errorf(abi.LimitHit, "it wrote more than %d bytes to standard output", MaxOutput)
+	}
+	o.buf = append(o.buf, b...)
+	return len(b), nil
+}
+
+// value returns what the output means: JSON, else a string, else bytes.
+func (o *output) value() abi.Value {
+	if v, err := abi.ParseJSON(o.buf); err == nil {
+		return v
+	}
+	if utf8.Valid(o.buf) {
+		s, _ := strings.CutSuffix(string(o.buf), "\n")
+		return abi.String(s)
+	}
+	return abi.Bytes(slices.Clip(o.buf))
+}
