@@ -38,9 +38,6 @@ func TestFromInto(t *testing.T) {
 			t.Errorf("From(%v): %v", x, err)
 			continue
 		}
-		if reflect.TypeOf(x).Kind() == reflect.Array {
-			continue // values become slices
-		}
 		p := reflect.New(reflect.TypeOf(x))
 		if err := Into(v, p.Interface()); err != nil {
 			t.Errorf("Into(%v, %T): %v", v, x, err)
@@ -109,6 +106,9 @@ func TestTypes(t *testing.T) {
 	}
 	if _, err := typ("list[int]").Conform(List(Int(1), String("x"))); err == nil || err.Error() != `element 1: want int, got string "x"` {
 		t.Errorf("error %v", err)
+	}
+	if v, err := Float32Type.Conform(Float(0.1)); err != nil || v != Float(float64(float32(0.1))) {
+		t.Errorf("0.1 as a float32 is %v, %v", v, err)
 	}
 	if _, err := Int32Type.Conform(Int(1 << 32)); err == nil {
 		t.Error("2^32 is an int32")

@@ -11,8 +11,7 @@ import (
 // A DType is the type of an array's elements.
 type DType uint8
 
-// The element types. All are little-endian; a bool is one byte, 0 or 1; a
-// complex is its real part followed by its imaginary part.
+// The element types. All are little-endian; a bool is one byte, 0 or 1.
 const (
 	BoolArray DType = iota + 1
 	Int8

@@ -197,6 +197,16 @@ func into(v Value, r reflect.Value) error {
 			}
 		}
 		r.Set(s)
+	case reflect.Array:
+		vs, ok := v.List()
+		if !ok || len(vs) != r.Len() {
+			return mismatch
+		}
+		for i, e := range vs {
+			if err := into(e, r.Index(i)); err != nil {
+				return fmt.Errorf("element %d: %w", i, err)
+			}
+		}
 	case reflect.Map:
 		es, ok := v.Entries()
 		if !ok || r.Type().Key().Kind() != reflect.String {

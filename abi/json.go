@@ -175,17 +175,36 @@ func appendJSONFloat(b []byte, f float64, bits int) []byte {
 	return b
 }
 
+// appendJSONString quotes s by hand: encoding/json would be a third of a small Go
+// guest, which has this function through Value.String.
 func appendJSONString(b []byte, s string) ([]byte, error) {
 	if !utf8.ValidString(s) {
 		return nil, errInvalidUTF8
 	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(s); err != nil {
-		return nil, err
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	done := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' && c != 0x7f {
+			continue
+		}
+		b = append(b, s[done:i]...)
+		done = i + 1
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, `\n`...)
+		case '\t':
+			b = append(b, `\t`...)
+		case '\r':
+			b = append(b, `\r`...)
+		default:
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
 	}
-	return append(b, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...), nil
+	return append(append(b, s[done:]...), '"'), nil
 }
 
 // ErrNotJSON is wrapped by the errors of [ParseJSON] for text that is no JSON at

@@ -197,7 +197,8 @@ func (t Type) isInt() bool   { return t.kind == intType || t.kind == int32Type }
 func (t Type) isFloat() bool { return t.kind == floatType || t.kind == float32Type }
 
 // Conform returns v as a value of type t: itself, or, where t wants a float, the
-// float that an int stands for. It fails where v is no such value.
+// float that an int stands for, rounded to 32 bits if t is float32. It fails where
+// v is no such value.
 func (t Type) Conform(v Value) (Value, error) {
 	if t.kind == anyType || t.nullable && v.kind == NullKind {
 		return v, nil
@@ -225,7 +226,12 @@ func (t Type) Conform(v Value) (Value, error) {
 			}
 			v = Float(f)
 		}
-		ok = v.kind == FloatKind
+		if f, isFloat := v.Float(); isFloat {
+			if t.kind == float32Type {
+				v = Float(float64(float32(f)))
+			}
+			ok = true
+		}
 	case stringType:
 		ok = v.kind == StringKind
 	case bytesType:

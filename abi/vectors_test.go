@@ -52,6 +52,9 @@ func TestVectors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if view, err := DecodeView(wire, Limits{}); err != nil || !Equal(view, v) {
+				t.Errorf("a view is %v, %v", view, err)
+			}
 			if a, ok := v.Array(); ok {
 				if b, _ := want.Array(); a.String() != b.String() {
 					t.Errorf("decoded %v, want %v", a, b)
@@ -117,6 +120,9 @@ func TestEncodeRefuses(t *testing.T) {
 	deep := Null()
 	for range MaxDepth + 1 {
 		deep = List(deep)
+	}
+	if _, err := AppendList(nil, []Value{{}}); err != nil {
+		t.Error(err)
 	}
 	for name, v := range map[string]Value{"not UTF-8": String("\xff"), "key not UTF-8": MapOf(map[string]Value{"\xff": Null()}), "deep": deep} {
 		if b, err := Encode(v); err == nil {

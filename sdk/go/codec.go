@@ -63,6 +63,8 @@ func newCodec(t reflect.Type, depth int) (codec, error) {
 		return rawArrayCodec, nil
 	case reflect.TypeFor[any]():
 		return anyCodec, nil
+	case encodedType:
+		return encodedCodec, nil
 	}
 	if a, ok := reflect.Zero(t).Interface().(arrayCodec); ok && t.Kind() == reflect.Struct {
 		return typedArrayCodec(a.dtype()), nil

@@ -32,10 +32,11 @@
 //	a struct                            map
 //	Array[T], RawArray                  array[T], array
 //	*T                                  T?
-//	Value, any                          any
+//	Value, any, Encoded                 any
 //
-// and types derived from them (of an Array, a struct that embeds it). An int is taken where a float is wanted; nothing
-// else is converted, cut or wrapped: what does not fit is an error of the task.
+// and types derived from them (of an Array, a struct that embeds it). An int is
+// taken where a float is wanted; nothing else is converted, cut or wrapped: what
+// does not fit is an error of the task.
 //
 // A struct is a map of its exported fields, under their names in lower case or
 // the name in a tag `entangle:"name"` ("-" leaves a field out). A key must be

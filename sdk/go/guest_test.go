@@ -22,14 +22,16 @@ import (
 	"entangle.example/entangle/abi"
 )
 
-// buildGuest returns the module that the package in dir builds to.
+// buildGuest returns the module that the package in dir, part of the Go module
+// that dir is in, builds to.
 func buildGuest(t testing.TB, dir string) []byte {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("building a guest takes seconds: run without -short")
 	}
 	out := filepath.Join(t.TempDir(), "guest.wasm")
-	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, dir)
+	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, ".")
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, msg)
@@ -40,6 +42,9 @@ func buildGuest(t testing.TB, dir string) []byte {
 	}
 	return wasm
 }
+
+// compiled spares the tests that share a guest its compilation.
+var compiled = wazero.NewCompilationCache()
 
 // A tinyHost is the host's side of the contract around one instance.
 type tinyHost struct {
@@ -52,7 +57,7 @@ type tinyHost struct {
 func newTinyHost(t testing.TB, wasm []byte) *tinyHost {
 	t.Helper()
 	ctx := context.Background()
-	r := wazero.NewRuntime(ctx)
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(compiled))
 	t.Cleanup(func() { r.Close(ctx) })
 	wasi_snapshot_preview1.MustInstantiate(ctx, r)
 	h := &tinyHost{}
@@ -252,6 +257,15 @@ func TestGuest(t *testing.T) {
 			t.Errorf("stack of a panic:\n%s", got)
 		}
 	})
+	t.Run("results of many sizes", func(t *testing.T) {
+		for i := range 100 {
+			in := bytes.Repeat([]byte{byte(i)}, 1+i*1999)
+			got, err := h.call(t, "identity", in)
+			if out, _ := got.Bytes(); err != nil || !bytes.Equal(in, out) {
+				t.Fatalf("call %d: %v", i, err)
+			}
+		}
+	})
 	t.Run("exit", func(t *testing.T) {
 		h := newTinyHost(t, wasm)
 		if _, err := h.call(t, "leave"); err == nil || !strings.HasPrefix(err.Error(), "trapped: ") {
@@ -260,15 +274,46 @@ func TestGuest(t *testing.T) {
 	})
 }
 
-// TestGuestAddress is for what the host does with every result: it copies it
-// before it calls anything else.
-func TestGuestAddress(t *testing.T) {
-	h := newTinyHost(t, buildGuest(t, "./testdata/guest"))
-	for i := range 200 {
-		in := bytes.Repeat([]byte{byte(i)}, 1+i*997)
-		got, err := h.call(t, "identity", in)
-		if out, _ := got.Bytes(); err != nil || !bytes.Equal(in, out) {
-			t.Fatalf("call %d: %v", i, err)
+// TestREADME follows the README: it builds the module there as it says, outside
+// of this Go module.
+func TestREADME(t *testing.T) {
+	if testing.Short() {
+		t.Skip("building a guest takes seconds: run without -short")
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, source, ok := strings.Cut(string(readme), "cat > main.go <<'EOF'\n")
+	source, _, ok2 := strings.Cut(source, "EOF\n")
+	if !ok || !ok2 {
+		t.Fatal("README.md has no main.go")
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"mod", "init", "greet"},
+		{"mod", "edit", "-require=entangle.example/entangle@v0.0.0", "-replace=entangle.example/entangle=" + root},
+	} {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = dir
+		if msg, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("go %v: %v\n%s", args, err, msg)
 		}
+	}
+	h := newTinyHost(t, buildGuest(t, dir))
+	d := h.manifest.Tasks[0]
+	if declared := "task " + d.Name + d.Sig.String() + " # " + d.Doc; !strings.Contains(string(readme), "\n"+declared+"\n") {
+		t.Errorf("README.md does not show %q", declared)
+	}
+	got, err := h.call(t, "greet", "World")
+	if s, _ := got.Str(); err != nil || s != "Hello, World" {
+		t.Errorf("got %v, %v", got, err)
 	}
 }

@@ -27,6 +27,9 @@ type task struct {
 	slice  reflect.Type
 	result *codec // nil where the function has no result but an error
 	fails  bool   // its last result is an error
+	// encoded says that a parameter is an Encoded, so that the arguments are
+	// taken apart one by one.
+	encoded bool
 }
 
 // guest is the module that is being run.
@@ -196,6 +199,7 @@ func (t *task) readSignature(f reflect.Type) error {
 		if err := checkType(c.typ); err != nil {
 			return errorf("parameter %s: %w", name, err)
 		}
+		t.encoded = t.encoded || in == encodedType
 		t.params = append(t.params, c)
 		sig.Params = append(sig.Params, abi.Param{Name: name, Type: c.typ})
 	}
@@ -293,6 +297,9 @@ func (m *module) call(index uint32, args []byte) (result []byte, err error) {
 	if err != nil || t.result == nil {
 		return nil, err
 	}
+	if out.Type() == encodedType {
+		return out.Bytes(), nil
+	}
 	v, err := t.result.encode(out, abi.MaxDepth)
 	if err == nil {
 		result, err = abi.Append(make([]byte, 0, encodedLen(v)), v)
@@ -305,36 +312,63 @@ func (m *module) call(index uint32, args []byte) (result []byte, err error) {
 
 // arguments returns what to call t's function with.
 func (t *task) arguments(args []byte) ([]reflect.Value, error) {
-	list, err := abi.Decode(args, abi.Limits{Depth: abi.MaxDepth + 1}) // the list is one
+	items, vs, err := t.items(args)
 	if err != nil {
 		return nil, errorf("arguments of %s: %w", t.decl.Name, err)
 	}
-	vs, ok := list.List()
-	if !ok {
-		return nil, errorf("arguments of %s: want a list, got %v", t.decl.Name, list.Kind())
-	}
-	if least, most := t.decl.Sig.Arity(); len(vs) < least || most >= 0 && len(vs) > most {
-		return nil, errorf("%s takes %s, got %d", t.decl.Name, arity(least, most), len(vs))
+	n := max(len(items), len(vs))
+	if least, most := t.decl.Sig.Arity(); n < least || most >= 0 && n > most {
+		return nil, errorf("%s takes %s, got %d", t.decl.Name, arity(least, most), n)
 	}
 	in := make([]reflect.Value, len(t.params))
 	for i := range in {
 		if t.slice != nil && i == len(in)-1 {
-			in[i] = reflect.MakeSlice(t.slice, len(vs)-i, len(vs)-i)
+			in[i] = reflect.MakeSlice(t.slice, n-i, n-i)
 			continue
 		}
 		in[i] = reflect.New(t.fn.Type().In(i)).Elem()
 	}
-	for i, v := range vs {
-		n := min(i, len(in)-1)
-		to := in[n]
-		if t.slice != nil && n == len(in)-1 {
-			to = to.Index(i - n)
+	for i := range n {
+		param := min(i, len(in)-1)
+		to := in[param]
+		if t.slice != nil && param == len(in)-1 {
+			to = to.Index(i - param)
 		}
-		if err := t.params[n].decode(v, to); err != nil {
-			return nil, errorf("%s: argument %d, %s: %w", t.decl.Name, i+1, t.decl.Sig.Params[n].Name, err)
+		var err error
+		switch {
+		case items == nil:
+			err = t.params[param].decode(vs[i], to)
+		case to.Type() == encodedType:
+			to.SetBytes(items[i])
+		default:
+			var v Value
+			if v, err = abi.Decode(items[i], abi.Limits{}); err == nil {
+				err = t.params[param].decode(v, to)
+			}
+		}
+		if err != nil {
+			return nil, errorf("%s: argument %d, %s: %w", t.decl.Name, i+1, t.decl.Sig.Params[param].Name, err)
 		}
 	}
 	return in, nil
+}
+
+// items takes the list of arguments apart: into items where t wants one encoded,
+// else into values.
+func (t *task) items(args []byte) (items [][]byte, vs []Value, err error) {
+	if t.encoded {
+		items, err = splitList(args)
+		return items, nil, err
+	}
+	list, err := abi.Decode(args, abi.Limits{Depth: abi.MaxDepth + 1}) // the list is one
+	if err != nil {
+		return nil, nil, err
+	}
+	vs, ok := list.List()
+	if !ok {
+		return nil, nil, errorf("want a list, got %v", list.Kind())
+	}
+	return nil, vs, nil
 }
 
 func arity(least, most int) string {

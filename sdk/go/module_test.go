@@ -103,6 +103,37 @@ func TestVectors(t *testing.T) {
 	}
 }
 
+func TestEncoded(t *testing.T) {
+	m := moduleOf(t, func(a Encoded, v Value, b Encoded) Encoded {
+		wire, _ := abi.Encode(v)
+		return slices.Concat(Encoded{0x83}, a, wire, b)
+	}, Params("a: list", "v", "b"))
+	if got := string(m.manifest()); got != "task task(a: list, v: any, b: any) -> any\n" {
+		t.Errorf("manifest: %s", got)
+	}
+	for _, v := range readVectors(t, "vectors.json") {
+		wire := v.cbor(t)
+		if n := itemLen(append(slices.Clone(wire), 0)); n != len(wire) {
+			t.Errorf("%s: itemLen is %d of %d", v.Name, n, len(wire))
+		}
+		in := slices.Concat([]byte{0x83}, wire, []byte{0x01}, wire)
+		if got, err := m.call(0, in); err != nil || !bytes.Equal(got, in) {
+			t.Errorf("%s: got %x, %v; want %x", v.Name, got, err, in)
+		}
+	}
+	for _, wire := range []string{"", "83", "830101", "8401010101", "80", "8000", "01", "839f0101", "83c1", "8361", "83bb8000000000000000", "83a10101"} {
+		b, _ := hex.DecodeString(wire)
+		if got, err := m.call(0, b); err == nil {
+			t.Errorf("arguments %q: got %x, want an error", wire, got)
+		}
+	}
+	rest := moduleOf(t, func(xs ...Encoded) []Encoded { return xs })
+	got, err := callOne(t, rest, 1, []string{"a"})
+	if want, _ := From([]any{1, []string{"a"}}); err != nil || !abi.Equal(got, want) {
+		t.Errorf("got %v, %v; want %v", got, err, want)
+	}
+}
+
 func TestInvalid(t *testing.T) {
 	m := moduleOf(t, func(v Value) Value { return v })
 	for _, v := range readVectors(t, "invalid.json") {

@@ -25,7 +25,7 @@ type part struct {
 // countPart is what the text module's count makes of one part.
 func countPart(p part) partial {
 	if p.failure != "" {
-		return partial{rest: []byte(" "), errors: []entangle.Value{entangle.String(p.failure)}}
+		return partial{rest: []byte(" "), errors: []string{p.failure}}
 	}
 	text := slices.Clone(p.data)
 	if p.first {
@@ -68,41 +68,52 @@ func naiveCount(text []byte, counts map[string]int64, overlong *int64) {
 	}
 }
 
-func countsMap(es []entangle.Entry) map[string]int64 {
+func countsMap(cs []count) map[string]int64 {
 	m := map[string]int64{}
-	for _, e := range es {
-		m[e.Key], _ = e.Value.Int()
+	for _, c := range cs {
+		m[c.word] = c.n
 	}
 	return m
 }
 
-func valueOf(t testing.TB, p partial) entangle.Value {
+// mergeList merges encoded partials as the task does.
+func mergeList(t testing.TB, partials []entangle.Encoded) entangle.Encoded {
 	t.Helper()
-	v, err := p.value()
+	list := appendHead(nil, majorList, uint64(len(partials)))
+	for _, p := range partials {
+		list = append(list, p...)
+	}
+	out, err := merge(list)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return v
+	return out
 }
 
-// mergeAny merges vs in a random order of merges, whose result is to be the same.
-func mergeAny(t testing.TB, rng *rand.Rand, vs []entangle.Value) entangle.Value {
+// encode returns x in the encoding of the host.
+func encode(t testing.TB, x any) entangle.Encoded {
 	t.Helper()
-	vs = slices.Clone(vs)
-	for len(vs) > 1 {
-		i := rng.IntN(len(vs))
-		n := min(len(vs)-i, 1+rng.IntN(4))
-		v, err := merge(vs[i : i+n])
-		if err != nil {
-			t.Fatal(err)
-		}
-		vs = slices.Replace(vs, i, i+n, v)
-	}
-	v, err := merge(vs)
+	v, err := entangle.From(x)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return v
+	var e entangle.Encoded
+	if err := entangle.Into(v, &e); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// mergeAny merges ps in a random order of merges, whose result is to be the same.
+func mergeAny(t testing.TB, rng *rand.Rand, ps []entangle.Encoded) entangle.Encoded {
+	t.Helper()
+	ps = slices.Clone(ps)
+	for len(ps) > 1 {
+		i := rng.IntN(len(ps))
+		n := min(len(ps)-i, 1+rng.IntN(4))
+		ps = slices.Replace(ps, i, i+n, mergeList(t, ps[i:i+n]))
+	}
+	return mergeList(t, ps)
 }
 
 // randomText writes words, separators, broken encodings and overlong runs.
@@ -124,11 +135,11 @@ func TestSplitsMergeToTheWhole(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		want, wantOver, wantBytes := map[string]int64{}, int64(0), int64(0)
 		var wantErrors []string
-		var parts []entangle.Value
+		var parts []entangle.Encoded
 		for range 1 + rng.IntN(3) { // files
 			if rng.IntN(6) == 0 {
 				wantErrors = append(wantErrors, fmt.Sprint("no file ", len(wantErrors)))
-				parts = append(parts, valueOf(t, countPart(part{failure: wantErrors[len(wantErrors)-1]})))
+				parts = append(parts, countPart(part{failure: wantErrors[len(wantErrors)-1]}).encode())
 			}
 			text := randomText(rng)
 			naiveCount(text, want, &wantOver)
@@ -140,23 +151,26 @@ func TestSplitsMergeToTheWhole(t *testing.T) {
 			slices.Sort(cuts)
 			for i := range len(cuts) - 1 {
 				p := part{data: text[cuts[i]:cuts[i+1]], first: i == 0, last: i == len(cuts)-2}
-				parts = append(parts, valueOf(t, countPart(p)))
+				parts = append(parts, countPart(p).encode())
 			}
 			if rng.IntN(4) == 0 {
-				parts = append(parts, valueOf(t, partial{})) // the identity
+				parts = append(parts, partial{}.encode()) // the identity
 			}
 		}
-		one, err := merge(parts)
+		one, other := mergeList(t, parts), mergeAny(t, rng, parts)
+		if !bytes.Equal(one, other) {
+			t.Fatalf("seed %d: merging is not associative:\n%q\n%q", seed, one, other)
+		}
+		encoded, err := finish(other)
 		if err != nil {
 			t.Fatal(err)
 		}
-		other := mergeAny(t, rng, parts)
-		if fmt.Sprint(one.Any()) != fmt.Sprint(other.Any()) {
-			t.Fatalf("seed %d: merging is not associative:\n%v\n%v", seed, one, other)
-		}
-		done, err := finish(other)
+		done, err := entangle.From(encoded)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if again := encode(t, done); !bytes.Equal(again, encoded) {
+			t.Fatalf("seed %d: the encoding is not the deterministic one:\n%q\n%q", seed, encoded, again)
 		}
 		var got struct {
 			Counts                 map[string]int64
@@ -221,7 +235,7 @@ func TestRestIsSmall(t *testing.T) {
 func TestMergeCounts(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	want := map[string]int64{}
-	var lists [][]entangle.Entry
+	var lists [][]count
 	for range 7 {
 		m := map[string]int64{}
 		for range rng.IntN(300) {
@@ -235,11 +249,11 @@ func TestMergeCounts(t *testing.T) {
 	if err != nil || !maps.Equal(countsMap(got), want) || len(got) != len(want) {
 		t.Errorf("got %v, %v; want %v", got, err, want)
 	}
-	if !slices.IsSortedFunc(got, func(a, b entangle.Entry) int { return compareKeys(a.Key, b.Key) }) {
+	if !slices.IsSortedFunc(got, func(a, b count) int { return compareKeys(a.word, b.word) }) {
 		t.Error("not sorted")
 	}
-	big := []entangle.Entry{{Key: "a", Value: entangle.Int(math.MaxInt64)}}
-	if _, err := mergeCounts([][]entangle.Entry{big, big}); err == nil {
+	big := []count{{"a", math.MaxInt64}}
+	if _, err := mergeCounts([][]count{big, big}); err == nil {
 		t.Error("a count beyond int64: no error")
 	}
 }
@@ -264,10 +278,7 @@ func TestTop(t *testing.T) {
 		}
 		return strings.Compare(a.word, b.word)
 	})
-	v, err := entangle.From(counts)
-	if err != nil {
-		t.Fatal(err)
-	}
+	v := encode(t, counts)
 	for _, n := range []int{0, 1, 2, 7, 30, 100, len(counts), 10_000, math.MaxInt} {
 		got, err := top(v, n)
 		if err != nil {
@@ -289,7 +300,7 @@ func TestTop(t *testing.T) {
 	if _, err := top(v, -1); err == nil {
 		t.Error("top of -1: no error")
 	}
-	if _, err := top(entangle.Int(1), 1); err == nil {
+	if _, err := top(entangle.Encoded{1}, 1); err == nil {
 		t.Error("top of an int: no error")
 	}
 }
@@ -302,16 +313,13 @@ func TestNoPartial(t *testing.T) {
 		if m[change] = to; to == nil {
 			delete(m, change)
 		}
-		v, err := entangle.From(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = merge([]entangle.Value{v, v})
-		if _, ferr := finish(v); (err != nil) != wantError || (ferr != nil) != wantError && change != "bytes" {
+		v := encode(t, m)
+		_, err := merge(encode(t, []entangle.Encoded{v, v}))
+		if _, ferr := finish(v); (err != nil) != wantError || (ferr != nil) != (wantError && change != "") {
 			t.Errorf("%s: %v: merge says %v, finish %v", change, to, err, ferr)
 		}
 	}
-	check(false, "more", 1)
+	check(false, "more", []any{map[string]any{"a": []byte("b")}, entangle.ArrayOf(1.5), nil, -1})
 	for key := range good {
 		check(true, key, nil)
 		check(true, key, "of another type")
@@ -321,23 +329,43 @@ func TestNoPartial(t *testing.T) {
 	check(true, "rest", bytes.Repeat([]byte("a"), maxRest+1))
 	check(true, "errors", []int{1})
 	check(true, "overlong", -1)
-	check(true, "bytes", math.MaxInt64)
-	if _, err := merge([]entangle.Value{entangle.Null()}); err == nil {
-		t.Error("null as a partial: no error")
+	for _, partials := range []any{nil, 1, []any{nil}, []any{good, "x"}} {
+		if _, err := merge(encode(t, partials)); err == nil {
+			t.Errorf("%v as partials: no error", partials)
+		}
+	}
+	good["bytes"] = math.MaxInt64
+	if _, err := merge(encode(t, []any{good, good})); err == nil {
+		t.Error("bytes beyond int64: no error")
+	}
+}
+
+// TestCutShort gives the reader what the host would never send.
+func TestCutShort(t *testing.T) {
+	whole := encode(t, []any{map[string]any{"counts": map[string]int{"a": 1, strings.Repeat("long", 10): 1000}, "rest": []byte("x"),
+		"overlong": 300, "bytes": 2, "errors": []string{"e"}, "more": []int{1, 2}}})
+	if _, err := merge(whole); err != nil {
+		t.Fatal(err)
+	}
+	for i := range whole {
+		if _, err := merge(whole[:i:i]); err == nil {
+			t.Errorf("%d of %d bytes: no error", i, len(whole))
+		}
 	}
 }
 
 func BenchmarkMerge(b *testing.B) {
-	var ps []partial
+	list := appendHead(nil, majorList, 2)
 	for i := range 2 {
 		m := map[string]int64{}
 		for w := range 50_000 {
 			m[fmt.Sprint("word", w*(2+i))] = int64(w + 1)
 		}
-		ps = append(ps, partial{counts: sortedCounts(m)})
+		list = append(list, partial{counts: sortedCounts(m)}.encode()...)
 	}
+	b.SetBytes(int64(len(list)))
 	for b.Loop() {
-		if _, err := mergePartials(ps); err != nil {
+		if _, err := merge(list); err != nil {
 			b.Fatal(err)
 		}
 	}

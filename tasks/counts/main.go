@@ -8,6 +8,7 @@ package main
 import "entangle.example/entangle/sdk/go"
 
 func init() {
+	entangle.Reserve(16 << 20) // for partials of 50,000 words, as they are usual
 	entangle.Module("Puts the parts of a word count together.")
 	entangle.Task("merge", merge, entangle.Params("partials: list"), entangle.Returns("map"),
 		entangle.Doc("Merges partials of consecutive parts, in order, into one."))

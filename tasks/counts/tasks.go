@@ -6,66 +6,58 @@ import (
 	"entangle.example/entangle/sdk/go"
 )
 
-// merge makes one partial of partials that follow each other.
-func merge(partials []entangle.Value) (entangle.Value, error) {
-	ps := make([]partial, len(partials))
-	for i, v := range partials {
-		var err error
-		if ps[i], err = readPartial(v); err != nil {
-			return entangle.Value{}, fmt.Errorf("partial %d: %w", i, err)
+// merge makes one partial of a list of partials that follow each other.
+func merge(partials entangle.Encoded) (entangle.Encoded, error) {
+	r := reader{b: partials}
+	ps := make([]partial, r.count(majorList, "partials", 1))
+	for i := range ps {
+		ps[i] = r.partial()
+		if r.err != nil {
+			return nil, fmt.Errorf("partial %d: %w", i, r.err)
 		}
+	}
+	if r.err != nil {
+		return nil, r.err
 	}
 	p, err := mergePartials(ps)
 	if err != nil {
-		return entangle.Value{}, err
+		return nil, err
 	}
-	return p.value()
+	return p.encode(), nil
 }
 
 // finish closes the borders of a partial and gives its totals.
-func finish(v entangle.Value) (entangle.Value, error) {
-	p, err := readPartial(v)
-	if err != nil {
-		return entangle.Value{}, err
+func finish(encoded entangle.Encoded) (entangle.Encoded, error) {
+	r := reader{b: encoded}
+	p := r.partial()
+	if r.err != nil {
+		return nil, r.err
 	}
-	if p, err = finishPartial(p); err != nil {
-		return entangle.Value{}, err
+	p, err := finishPartial(p)
+	if err != nil {
+		return nil, err
 	}
 	words, err := total(p.counts)
 	if err != nil {
-		return entangle.Value{}, err
+		return nil, err
 	}
-	counts, err := entangle.Map(p.counts...)
-	if err != nil {
-		return entangle.Value{}, err
-	}
-	return entangle.Map(
-		entangle.Entry{Key: keyCounts, Value: counts},
-		entangle.Entry{Key: keyWords, Value: entangle.Int(words)},
-		entangle.Entry{Key: keyOverlong, Value: entangle.Int(p.overlong)},
-		entangle.Entry{Key: keyBytes, Value: entangle.Int(p.bytes)},
-		entangle.Entry{Key: keyErrors, Value: entangle.List(p.errors...)},
-	)
+	return p.encodeTotals(words), nil
 }
 
 // top lists the n most frequent words with their counts.
-func top(counts entangle.Value, n int) (entangle.Value, error) {
+func top(counts entangle.Encoded, n int) (entangle.Value, error) {
 	if n < 0 {
 		return entangle.Value{}, fmt.Errorf("n is %d, want 0 or more", n)
 	}
-	es, ok := counts.Entries()
-	if !ok {
-		return entangle.Value{}, fmt.Errorf("want a map of counts, got %v", counts.Kind())
+	r := reader{b: counts}
+	cs := r.counts()
+	if r.err != nil {
+		return entangle.Value{}, r.err
 	}
-	for _, e := range es {
-		if e.Value.Kind() != entangle.IntKind {
-			return entangle.Value{}, fmt.Errorf("the count of %q is %v, want an int", e.Key, e.Value)
-		}
-	}
-	best := topCounts(es, n)
+	best := topCounts(cs, n)
 	pairs := make([]entangle.Value, len(best))
-	for i, e := range best {
-		pairs[i] = entangle.List(entangle.String(e.Key), e.Value)
+	for i, c := range best {
+		pairs[i] = entangle.List(entangle.String(c.word), entangle.Int(c.n))
 	}
 	return entangle.List(pairs...), nil
 }
