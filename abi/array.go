@@ -255,7 +255,11 @@ func float64ToFloat16(f float64) (h uint16, exact bool) {
 	exp, frac := int(bits>>52&0x7ff), bits&(1<<52-1)
 	switch {
 	case exp == 0x7ff:
-		return sign | 0x7c00 | uint16(frac>>42), frac&(1<<42-1) == 0
+		h := sign | 0x7c00 | uint16(frac>>42)
+		if frac != 0 && frac>>42 == 0 {
+			h |= 0x200 // a NaN stays one, whatever bits it loses
+		}
+		return h, frac&(1<<42-1) == 0
 	case exp == 0 && frac == 0:
 		return sign, true
 	}

@@ -170,8 +170,15 @@ func (h *host) run(t testing.TB, task, args string) string {
 	return string(out)
 }
 
+// built is the test module, compiled by the first test that needs it.
+var built []byte
+
 func module(t testing.TB) *host {
-	return newHost(t, clang(t, "testdata/vectors.c", "testdata/second.c"))
+	t.Helper()
+	if built == nil {
+		built = clang(t, "testdata/vectors.c", "testdata/second.c")
+	}
+	return newHost(t, built)
 }
 
 type vector struct {
@@ -521,5 +528,32 @@ func TestCPlusPlus(t *testing.T) {
 	}
 	if got := h.run(t, "wrong", `["fail", 0]`); got != "error: no luck: 7" {
 		t.Error(got)
+	}
+}
+
+// The example of README.md compiles as it stands there, and does what it says.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, ok := strings.Cut(string(readme), "```c\n")
+	example, _, ok2 := strings.Cut(example, "```")
+	if !ok || !ok2 {
+		t.Fatal("no example")
+	}
+	file := filepath.Join(t.TempDir(), "greet.c")
+	if err := os.WriteFile(file, []byte(example), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h := newHost(t, clang(t, file))
+	for _, c := range []struct{ task, args, want string }{
+		{"greet", `["World"]`, `"Hello, World!"`},
+		{"greet", `[""]`, "error: nobody is there"},
+		{"mean", `[{"$array":{"dtype":"float64","shape":[2],"data":[1,2]}}]`, "1.5"},
+	} {
+		if got := h.run(t, c.task, c.args); got != c.want {
+			t.Errorf("%s%s: %s, want %s", c.task, c.args, got, c.want)
+		}
 	}
 }

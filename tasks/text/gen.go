@@ -1,5 +1,7 @@
 //go:build ignore
 
+//go:generate go run gen.go
+
 // Gen writes unicode_tables.h from Go's package unicode: the word characters
 // (categories L, M, N), white space, and simple case mapping, as ranges.
 package main
@@ -10,6 +12,7 @@ import (
 	"log"
 	"os"
 	"unicode"
+	"unicode/utf8"
 )
 
 func main() {
@@ -49,6 +52,12 @@ func table(out *bytes.Buffer, name, doc string, in func(rune) bool) {
 func mapping(out *bytes.Buffer, name, doc string, to func(rune) rune) {
 	var rows []string
 	delta := func(r rune) rune { return to(r) - r }
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		// text.c gives the result of a mapping half as much memory again.
+		if n := utf8.RuneLen(r); n > 0 && 2*utf8.RuneLen(to(r)) > 3*n {
+			log.Fatalf("%s: %#x takes %d bytes, and %#x %d", name, r, n, to(r), utf8.RuneLen(to(r)))
+		}
+	}
 	for r := rune(0); r <= unicode.MaxRune; r++ {
 		d := delta(r)
 		if d == 0 {

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"entangle.example/entangle/abi"
+	"entangle.example/entangle/graph"
+)
+
+// The exit statuses of the contract.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitDenied      = 3
+	exitTimeout     = 124
+	exitInterrupted = 130
+)
+
+// A usageError is a command line that means nothing.
+type usageError struct {
+	err     error
+	command string
+}
+
+func (e usageError) Error() string {
+	return fmt.Sprintf("%v\nSee '%s --help'.", e.err, e.command)
+}
+func (e usageError) Unwrap() error { return e.err }
+
+// errTimeout is the cause of what --timeout stops.
+var errTimeout = errors.New("the run took longer than --timeout allows")
+
+// exitStatus returns the exit status for err.
+func exitStatus(ctx context.Context, err error) int {
+	if err == nil {
+		return 0
+	}
+	if errors.Is(context.Cause(ctx), errInterrupted) {
+		return exitInterrupted
+	}
+	if errors.Is(err, errTimeout) {
+		return exitTimeout
+	}
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	if a, ok := errors.AsType[*abi.Error](err); ok {
+		switch a.Code {
+		case abi.BadModule, abi.BadCall:
+			return exitUsage
+		case abi.Denied:
+			return exitDenied
+		case abi.TimedOut:
+			return exitTimeout
+		}
+		return exitFailed
+	}
+	// What cobra itself finds, such as an unknown command.
+	if strings.HasPrefix(err.Error(), "unknown command") {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// printError tells a person what went wrong: the reason first, then, indented,
+// where in the graph, the guest's stack, and the task's last log lines.
+func printError(w io.Writer, err error) {
+	fmt.Fprintf(w, "entangle: %v\n", err)
+	a, _ := errors.AsType[*abi.Error](err)
+	if g, ok := errors.AsType[*graph.Error](err); ok && a != nil && a.Code != abi.BadCall {
+		fmt.Fprintf(w, "  task:  %s (%v), composed at %v\n", g.Task, a.Code, g.Pos)
+	}
+	if a == nil {
+		return
+	}
+	section(w, "stack", a.Stack)
+	section(w, "log", a.Log)
+}
+
+func section(w io.Writer, name string, lines []string) {
+	for i, line := range lines {
+		if i > 0 {
+			name = ""
+		} else {
+			name += ":"
+		}
+		fmt.Fprintf(w, "  %-6s %s\n", name, line)
+	}
+}
