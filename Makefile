@@ -9,8 +9,8 @@ GUEST  := GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -buildv
 
 comma   := ,
 C_WASM  := tasks/math.wasm tasks/text.wasm examples/mandelbrot/mandelbrot.wasm examples/plain/add.wasm \
-           examples/plain/hello.wasm cmd/entangle/bench/guests/bench.wasm
-GO_WASM := tasks/counts.wasm tasks/image.wasm examples/plain/add_go.wasm
+           examples/plain/hello.wasm cmd/entangle/bench/guests/bench.wasm cmd/entangle/bench/guests/hello.wasm
+GO_WASM := tasks/counts.wasm tasks/image.wasm cmd/entangle/bench/guests/go.wasm
 
 .PHONY: all test tasks tasks-c tasks-go clean $(C_WASM) $(GO_WASM)
 all:
@@ -43,7 +43,7 @@ cmd/entangle/bench/guests/bench.wasm:
 	$(call build,wasm32-wasi,cmd/entangle/bench/guests/bench.c,,$(REACTOR))
 examples/plain/add.wasm:
 	$(call build,wasm32,examples/plain/add.c,,$(BARE) -Wl$(comma)--export=add)
-examples/plain/hello.wasm:
+examples/plain/hello.wasm cmd/entangle/bench/guests/hello.wasm:
 	$(call build,wasm32-wasi,examples/plain/hello.c,,-Wl$(comma)--strip-debug$(comma)--stack-first)
 
 
@@ -51,8 +51,8 @@ tasks/counts.wasm:
 	$(GUEST) -o $@ ./tasks/counts
 tasks/image.wasm:
 	$(GUEST) -o $@ ./tasks/image
-examples/plain/add_go.wasm:
-	$(GUEST) -o $@ ./examples/plain/add.go
+cmd/entangle/bench/guests/go.wasm:
+	$(GUEST) -o $@ ./cmd/entangle/bench/guests/go
 
 clean:
 	rm -rf entangle $(O)

@@ -35,11 +35,13 @@ type run struct {
 	observer Observer
 
 	// Made by plan.
-	id      uint64 // in the upper half of the slots of this run's nodes
+	lane    *atomic.Uint32
+	mark    uint64 // in the upper half of the slots of this run's nodes
 	roots   []*Node
 	nodes   int32
 	chunks  [][]state
-	succs   []int32
+	args    []int32  // of each node in turn, the number behind each of its arguments and afters; -1: none
+	succs   []int32  // of each node in turn, the numbers of its consumers
 	sources []uint64 // bit i is set if node i waits for nothing
 	foreign map[*Node]int32
 
@@ -62,6 +64,7 @@ type counter struct {
 // start queues what can run. The run must have been planned.
 func (r *run) start() {
 	r.ran = make([]counter, r.ex.Pool().Workers())
+	r.stopped.Store(r.ctx.Err() != nil)
 	stop := context.AfterFunc(r.ctx, func() { r.stopped.Store(true) })
 	finish := r.finish
 	r.finish = func() {
@@ -176,11 +179,12 @@ func (r *run) exec(w *sched.Worker, s *state) (*sched.Worker, *state) {
 		w.Local = sc
 	}
 	args := sc.args[:0]
-	for i := range n.args {
-		if a := &n.args[i]; a.Node == nil {
-			args = append(args, a.Value)
+	deps := s.deps()
+	for i, d := range deps[:len(n.args)] {
+		if d < 0 {
+			args = append(args, n.args[i].Value)
 		} else {
-			args = append(args, r.at(r.number(a.Node)).value)
+			args = append(args, r.at(d).value)
 		}
 	}
 	sc.args = args
@@ -207,13 +211,9 @@ func (r *run) exec(w *sched.Worker, s *state) (*sched.Worker, *state) {
 	}
 	count := &r.ran[w.ID()].n
 	count.Store(count.Load() + 1)
-	for k := 0; ; k++ {
-		d, more := n.dep(k)
-		if !more {
-			break
-		}
-		if d != nil {
-			if p := r.at(r.number(d)); p.readers.Add(-1) == 0 {
+	for _, d := range deps {
+		if d >= 0 {
+			if p := r.at(d); p.readers.Add(-1) == 0 {
 				p.value = abi.Value{}
 			}
 		}

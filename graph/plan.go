@@ -4,14 +4,16 @@ package graph
 // map from nodes to what is known of them, and turns each node's list of
 // producers into each node's list of consumers.
 //
-// A node's number stands in the node itself, in Node.slot, as long as the run
-// that claimed it lives. A run that finds nodes claimed by another one (a node
-// shared by two graphs that run at once) keeps the numbers of those in a map.
+// A node's number stands in the node itself, in Node.slot, with the mark of the
+// run that claimed it. A run that finds nodes claimed by another that is still
+// alive (a node shared by two graphs that run at once) keeps the numbers of those
+// in a map. Nobody cleans up: a mark of a run that is over means nothing.
 
 import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"sync/atomic"
 
 	"entangle.example/entangle/abi"
@@ -28,6 +30,7 @@ type state struct {
 	// readers counts the edges from this node whose consumers have not run, and
 	// one for each time that it is a root.
 	readers atomic.Int32
+	args    int32 // where in run.args the numbers of its producers begin; see there
 	// succ is where in run.succs the numbers of its consumers begin; the last of
 	// them is complemented (^i). -1 if there are none. While the plan is made it
 	// is the number of the node that the walk came from.
@@ -44,7 +47,47 @@ const (
 // at returns the state of node number i.
 func (r *run) at(i int32) *state { return &r.chunks[i>>chunkBits][i&(chunkSize-1)] }
 
-var runIDs atomic.Uint32
+// A mark is the upper half of a slot: a lane and the lane's count. The run that
+// holds a lane is alive while the lane's count, which is odd then, stands.
+const (
+	lanes     = 1 << 10
+	laneBits  = 10
+	countBits = 32 - laneBits
+)
+
+var laneCounts [lanes]atomic.Uint32
+
+// nextLane is where the next run begins to look for a free lane.
+var nextLane atomic.Uint32
+
+// takeLane takes a free lane. With none free, the run keeps all its numbers in
+// its map.
+func (r *run) takeLane() {
+	for range lanes {
+		lane := nextLane.Add(1) % lanes
+		c := &laneCounts[lane]
+		if n := c.Load(); n&1 == 0 && c.CompareAndSwap(n, n+1) {
+			r.lane = c
+			r.mark = uint64((n+1)<<laneBits|lane) << 32
+			return
+		}
+	}
+}
+
+// leaveLane ends the life of the run's marks.
+func (r *run) leaveLane() {
+	if r.lane != nil {
+		r.lane.Add(1)
+		r.lane = nil
+	}
+}
+
+// alive reports whether the run that a slot is marked by is.
+func alive(slot uint64) bool {
+	mark := uint32(slot >> 32)
+	count := laneCounts[mark%lanes].Load() << laneBits >> laneBits
+	return count&1 == 1 && count == mark>>laneBits
+}
 
 // maxErrors bounds how many mistakes are reported at once.
 const maxErrors = 20
@@ -52,7 +95,8 @@ const maxErrors = 20
 // plan numbers the roots and all that they need, and reports every mistake that
 // is known before anything runs.
 func (r *run) plan() error {
-	r.id = uint64(runIDs.Add(1)) << 32
+	r.takeLane()
+	r.args = argBuffers.get()
 	var errs []error
 	edges := 0
 	for i, root := range r.roots {
@@ -71,7 +115,12 @@ func (r *run) plan() error {
 			d, more := s.node.dep(int(k))
 			if !more {
 				errs = s.check(errs)
-				waits := s.countDeps()
+				waits := int32(0)
+				for _, d := range r.args[s.args : s.args+k] {
+					if d >= 0 {
+						waits++
+					}
+				}
 				s.pending.Store(waits)
 				edges += int(waits)
 				if waits == 0 {
@@ -84,15 +133,18 @@ func (r *run) plan() error {
 			if d == nil {
 				continue
 			}
+			at := s.args + k
 			j := r.number(d)
 			if j < 0 {
-				if r.nodes == math.MaxInt32 {
-					return fmt.Errorf("graph: more than %d nodes", math.MaxInt32)
+				if r.nodes == math.MaxInt32 || len(r.args) > math.MaxInt32 {
+					return fmt.Errorf("graph: more than %d nodes or arguments", math.MaxInt32)
 				}
 				j = r.claim(d, i)
 				i = j
 			}
-			r.at(j).readers.Add(1)
+			r.args[at] = j
+			p := r.at(j)
+			p.readers.Store(p.readers.Load() + 1)
 		}
 		if len(errs) >= maxErrors {
 			break
@@ -120,23 +172,11 @@ func (n *Node) dep(i int) (d *Node, ok bool) {
 	return n.more.after[i-len(n.args)], true
 }
 
-// countDeps returns how many nodes s waits for, as often as it names them.
-func (s *state) countDeps() (n int32) {
-	for i := range s.node.args {
-		if s.node.args[i].Node != nil {
-			n++
-		}
-	}
-	if s.node.more != nil {
-		n += int32(len(s.node.more.after))
-	}
-	return n
-}
-
-// number returns n's number, or -1 if it has none yet.
+// number returns n's number, or -1 if it has none yet. Whoever marked the slot,
+// a number whose state is n's is right.
 func (r *run) number(n *Node) int32 {
-	if s := n.slot.Load(); s&^math.MaxUint32 == r.id {
-		return int32(uint32(s))
+	if i := int32(uint32(n.slot.Load())); i < r.nodes && r.at(i).node == n {
+		return i
 	}
 	if i, ok := r.foreign[n]; ok {
 		return i
@@ -166,7 +206,17 @@ func (r *run) claim(n *Node, from int32) int32 {
 	}
 	s := r.at(i)
 	s.run, s.node, s.succ = r, n, from
-	if !n.slot.CompareAndSwap(0, r.id|uint64(i)) {
+	s.args = int32(len(r.args))
+	for range len(n.args) {
+		r.args = append(r.args, -1)
+	}
+	if n.more != nil {
+		for range n.more.after {
+			r.args = append(r.args, -1)
+		}
+	}
+	old := n.slot.Load()
+	if r.lane == nil || alive(old) || !n.slot.CompareAndSwap(old, r.mark|uint64(i)) {
 		if r.foreign == nil {
 			r.foreign = map[*Node]int32{}
 		}
@@ -175,11 +225,46 @@ func (r *run) claim(n *Node, from int32) int32 {
 	return i
 }
 
-// release gives the nodes up to other runs.
-func (r *run) release() {
-	for i := range r.nodes {
-		n := r.at(i).node
-		n.slot.CompareAndSwap(r.id|uint64(i), 0)
+// deps returns the numbers of s's producers, as run.args has them.
+func (s *state) deps() []int32 {
+	r, n := s.run, len(s.node.args)
+	if s.node.more != nil {
+		n += len(s.node.more.after)
+	}
+	return r.args[s.args : int(s.args)+n]
+}
+
+// argBuffers keeps a few args of runs that are over for later ones: growing them
+// anew would be a third of what a run allocates.
+var argBuffers buffers
+
+type buffers struct {
+	mu   sync.Mutex
+	free [][]int32
+}
+
+const (
+	maxFree       = 2
+	maxFreeLength = 4 << 20
+)
+
+func (p *buffers) get() []int32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.free)
+	if n == 0 {
+		return nil
+	}
+	b := p.free[n-1]
+	p.free = p.free[:n-1]
+	return b[:0]
+}
+
+func (p *buffers) put(b []int32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if cap(b) > 0 && cap(b) <= maxFreeLength && len(p.free) < maxFree {
+		p.free = append(p.free, b)
 	}
 }
 
@@ -219,14 +304,13 @@ func (r *run) link(edges int) {
 		at += s.readers.Load()
 	}
 	for i := range r.nodes {
-		n := r.at(i).node
-		for k := 0; ; k++ {
-			d, more := n.dep(k)
-			if !more {
-				break
-			}
-			if d != nil {
-				p := r.at(r.number(d))
+		end := int32(len(r.args)) // in the order of the nodes, so without looking at them
+		if i+1 < r.nodes {
+			end = r.at(i + 1).args
+		}
+		for _, d := range r.args[r.at(i).args:end] {
+			if d >= 0 {
+				p := r.at(d)
 				r.succs[p.succ] = i
 				p.succ++
 			}

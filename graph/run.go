@@ -124,7 +124,8 @@ func (f *Future) finish() {
 			f.vals[i] = r.at(r.number(n)).value
 		}
 	}
-	r.release()
+	r.leaveLane()
+	argBuffers.put(r.args)
 	r.cancel(nil)
 	f.mu.Lock()
 	callbacks := f.callbacks
@@ -135,7 +136,7 @@ func (f *Future) finish() {
 	for _, c := range callbacks {
 		go c(f)
 	}
-	r.chunks, r.succs, r.sources, r.foreign = nil, nil, nil, nil
+	r.chunks, r.args, r.succs, r.sources, r.foreign = nil, nil, nil, nil, nil
 }
 
 // cancelled is the error of a run that was cancelled between two nodes.
