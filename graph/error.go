@@ -74,7 +74,7 @@ func stackLines(stack []byte) []string {
 	var out []string
 	for i := 1; i+1 < len(lines); i += 2 {
 		fn, _, _ := strings.Cut(lines[i], "(0x")
-		if strings.HasPrefix(fn, "runtime/debug.") || strings.HasPrefix(fn, "panic(") || strings.HasPrefix(fn, "entangle.example/entangle/graph.PanicError") {
+		if strings.HasPrefix(fn, "runtime/debug.") || strings.HasPrefix(fn, "panic(") || strings.HasPrefix(fn, "entangle.example/entangle/graph.panicError") {
 			continue
 		}
 		at, _, _ := strings.Cut(strings.TrimSpace(lines[i+1]), " +0x")

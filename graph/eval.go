@@ -33,6 +33,7 @@ type run struct {
 	cancel   context.CancelCauseFunc
 	ex       Executor
 	observer Observer
+	starting func(*Future)
 
 	// Made by plan.
 	lane    *atomic.Uint32
@@ -63,7 +64,6 @@ type counter struct {
 
 // start queues what can run. The run must have been planned.
 func (r *run) start() {
-	r.ran = make([]counter, r.ex.Pool().Workers())
 	r.stopped.Store(r.ctx.Err() != nil)
 	stop := context.AfterFunc(r.ctx, func() { r.stopped.Store(true) })
 	finish := r.finish
@@ -254,7 +254,7 @@ func (r *run) ready(w *sched.Worker, s *state) (first *state) {
 func execute(ex Executor, c *Call) (v abi.Value, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			v, err = abi.Value{}, PanicError(r)
+			v, err = abi.Value{}, panicError(r)
 		}
 	}()
 	return ex.Execute(c)

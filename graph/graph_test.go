@@ -449,11 +449,18 @@ func TestValuesAreFreedAsNodesFinish(t *testing.T) {
 func TestPictures(t *testing.T) {
 	shared := num(6)
 	n := add(add(shared, one()), subtract(five(), graph.List(shared, "a \"b\"\n<c>"))).After(two())
-	js, err := graph.JSON(n, shared)
-	if err != nil {
-		t.Fatal(err)
+	pictures := map[string]string{"edges.txt": n.String()}
+	for _, format := range []string{"json", "dot", "mmd"} {
+		b, err := graph.Picture(format, n, shared)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pictures["graph."+format] = string(b)
 	}
-	for name, got := range map[string]string{"edges.txt": n.String(), "graph.json": string(js), "graph.dot": graph.DOT(n), "graph.mmd": graph.Mermaid(n)} {
+	if _, err := graph.Picture("bmp", n); err == nil {
+		t.Error("a bitmap was drawn")
+	}
+	for name, got := range pictures {
 		got = dropLines(got)
 		file := "testdata/" + name
 		if *update {

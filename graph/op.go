@@ -62,13 +62,13 @@ type Call struct {
 // node's timeout; the caller must call cancel.
 func (c *Call) Context() (ctx context.Context, cancel context.CancelFunc) {
 	if t := c.Node.Policy().Timeout; t > 0 {
-		return context.WithTimeoutCause(c.Ctx, t, TimeoutError(c.Node.def.Name, t))
+		return context.WithTimeoutCause(c.Ctx, t, timeoutError(c.Node.def.Name, t))
 	}
 	return c.Ctx, func() {}
 }
 
-// TimeoutError returns the error of a task that ran longer than limit.
-func TimeoutError(task string, limit time.Duration) *abi.Error {
+// timeoutError returns the error of a task that ran longer than limit.
+func timeoutError(task string, limit time.Duration) *abi.Error {
 	return abi.Errorf(abi.TimedOut, "%s ran longer than its timeout of %v", task, limit)
 }
 
@@ -163,7 +163,7 @@ func (f goFunc) Call(c *Call) (v abi.Value, err error) {
 func (f goFunc) call(ctx context.Context, args []abi.Value) (v abi.Value, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			v, err = abi.Value{}, PanicError(r)
+			v, err = abi.Value{}, panicError(r)
 		}
 	}()
 	in := make([]reflect.Value, 0, len(args)+1)
@@ -196,9 +196,9 @@ func (f goFunc) call(ctx context.Context, args []abi.Value) (v abi.Value, err er
 	return abi.From(out[0].Interface())
 }
 
-// PanicError returns the error of a task that panicked with r; it must be called
+// panicError returns the error of a task that panicked with r; it must be called
 // by the deferred function that recovered.
-func PanicError(r any) error {
+func panicError(r any) error {
 	e := abi.Errorf(abi.Failed, "panic: %v", r)
 	e.Stack = stackLines(debug.Stack())
 	return e

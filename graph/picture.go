@@ -64,10 +64,24 @@ func (n *Node) String() string {
 	return b.String()
 }
 
-// JSON returns the graph below roots as an object with its nodes: for each an
-// id, the task, where it was composed, and arguments, each {"node": id} or
-// {"value": …} (shortened; see [abi.Value.String]).
-func JSON(roots ...*Node) ([]byte, error) {
+// Picture returns the graph below roots as it is composed, in one of the formats
+// "json", "dot" (Graphviz) and "mmd" (Mermaid).
+func Picture(format string, roots ...*Node) ([]byte, error) {
+	switch format {
+	case "json":
+		return toJSON(roots)
+	case "dot":
+		return []byte(toDOT(roots)), nil
+	case "mmd":
+		return []byte(toMermaid(roots)), nil
+	}
+	return nil, fmt.Errorf("graph: unknown format %q: want json, dot or mmd", format)
+}
+
+// toJSON returns the graph as an object with its nodes: for each an id, the task,
+// where it was composed, and arguments, each {"node": id} or {"value": …}
+// (shortened; see [abi.Value.String]).
+func toJSON(roots []*Node) ([]byte, error) {
 	type arg struct {
 		Node  *int   `json:"node,omitempty"`
 		Value string `json:"value,omitempty"`
@@ -120,9 +134,9 @@ func label(n *Node) string {
 	return n.def.Name + "(" + strings.Join(vals, ", ") + ")"
 }
 
-// DOT returns the graph below roots in the language of Graphviz, edges drawn the
+// toDOT returns the graph in the language of Graphviz, edges drawn the
 // way that values flow.
-func DOT(roots ...*Node) string {
+func toDOT(roots []*Node) string {
 	nodes, ids := number(roots)
 	var b strings.Builder
 	b.WriteString("digraph entangle {\n  rankdir=BT; node [shape=box, style=rounded];\n")
@@ -149,8 +163,8 @@ func dotQuote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
 }
 
-// Mermaid returns the graph below roots as a Mermaid flowchart.
-func Mermaid(roots ...*Node) string {
+// toMermaid returns the graph as a Mermaid flowchart.
+func toMermaid(roots []*Node) string {
 	nodes, ids := number(roots)
 	var b strings.Builder
 	b.WriteString("flowchart BT\n")

@@ -37,6 +37,10 @@ type Option func(*run)
 // workers, several at once, and must not wait.
 func WithObserver(o Observer) Option { return func(r *run) { r.observer = o } }
 
+// WithFuture has fn called with the run's future before anything runs: for whoever
+// shows progress of runs that others start.
+func WithFuture(fn func(*Future)) Option { return func(r *run) { r.starting = fn } }
+
 // An Observer is told what happens in a run.
 type Observer func(Event)
 
@@ -92,14 +96,18 @@ type Future struct {
 
 // Start begins to evaluate nodes, as one graph, and returns at once.
 func Start(ctx context.Context, x Executor, nodes []*Node, opts ...Option) *Future {
-	r := &run{ex: x, roots: nodes}
+	r := &run{ex: x, roots: nodes, ran: make([]counter, x.Pool().Workers())}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	for _, o := range opts {
 		o(r)
 	}
 	f := &Future{r: r, done: make(chan struct{})}
 	r.finish = f.finish
-	switch err := r.plan(); {
+	err := r.plan()
+	if r.starting != nil {
+		r.starting(f)
+	}
+	switch {
 	case err != nil:
 		r.err = err
 		f.finish()

@@ -54,18 +54,18 @@ func startProgress(w io.Writer, mode string) *progress {
 	return p
 }
 
-// watch counts f in until the func that it returns is called.
-func (p *progress) watch(f *graph.Future) (done func()) {
+// watch counts f in.
+func (p *progress) watch(f *graph.Future) {
 	p.mu.Lock()
 	p.runs[f] = true
 	p.mu.Unlock()
-	return func() {
+	f.OnDone(func(f *graph.Future) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		delete(p.runs, f)
 		ran, _ := f.Progress()
 		p.done += ran
-	}
+	})
 }
 
 func (p *progress) counts() (ran, nodes int) {

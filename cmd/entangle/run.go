@@ -68,7 +68,7 @@ func (s *session) flow(args []string) flow.Config {
 	return flow.Config{
 		Host: s.host, Args: args, Paths: args,
 		Stdout: s.streams.out, Stderr: s.streams.err,
-		Run: s.run,
+		OnRun: s.options,
 	}
 }
 
@@ -106,7 +106,8 @@ func (s *session) runTask(file, task string, args []string, stdin string) error 
 		in = append(in, graph.Arg{Value: abi.Bytes(b)})
 	}
 	n := def.Apply(graph.At("command line", 1, 0), in)
-	vs, err := s.run(s.ctx, []*graph.Node{n})
+	roots := []*graph.Node{n}
+	vs, err := graph.RunAll(s.ctx, s.host, roots, s.options(roots)...)
 	if err != nil {
 		return err
 	}

@@ -145,17 +145,11 @@ func (s *session) options(roots []*graph.Node) []graph.Option {
 		s.roots = append(s.roots, roots...)
 		s.mu.Unlock()
 	}
+	opts := []graph.Option{graph.WithFuture(s.progress.watch)}
 	if s.tracer != nil {
-		return []graph.Option{graph.WithObserver(s.tracer.observe)}
+		opts = append(opts, graph.WithObserver(s.tracer.observe))
 	}
-	return nil
-}
-
-// run evaluates roots as one graph, with progress.
-func (s *session) run(ctx context.Context, roots []*graph.Node) ([]abi.Value, error) {
-	f := graph.Start(ctx, s.host, roots, s.options(roots)...)
-	defer s.progress.watch(f)()
-	return f.Wait()
+	return opts
 }
 
 // print writes a result to standard output.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -77,16 +78,7 @@ func (t *tracer) write(file string) (err error) {
 
 // writeGraph writes a picture of the graph below roots, as file's ending says.
 func writeGraph(file string, roots []*graph.Node) error {
-	var text []byte
-	var err error
-	switch filepath.Ext(file) {
-	case ".json":
-		text, err = graph.JSON(roots...)
-	case ".dot":
-		text = []byte(graph.DOT(roots...))
-	case ".mmd":
-		text = []byte(graph.Mermaid(roots...))
-	}
+	text, err := graph.Picture(strings.TrimPrefix(filepath.Ext(file), "."), roots...)
 	if err == nil {
 		err = os.WriteFile(file, text, 0o644)
 	}
