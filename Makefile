@@ -12,11 +12,20 @@ C_WASM  := tasks/math.wasm tasks/text.wasm examples/mandelbrot/mandelbrot.wasm e
            examples/plain/hello.wasm cmd/entangle/bench/guests/bench.wasm cmd/entangle/bench/guests/hello.wasm
 GO_WASM := tasks/counts.wasm tasks/image.wasm cmd/entangle/bench/guests/go.wasm
 
-.PHONY: all test tasks tasks-c tasks-go clean $(C_WASM) $(GO_WASM)
+# fuzz runs one target longer than CI does: make fuzz PKG=./abi NAME=FuzzDecode TIME=10m
+TIME ?= 1m
+
+.PHONY: all test ci fuzz golden tasks tasks-c tasks-go clean $(C_WASM) $(GO_WASM)
 all:
 	go build -o entangle ./cmd/entangle
 test:
 	go test ./...
+ci:
+	bash .ci/run
+fuzz:
+	go test -run '^$$' -fuzz '^$(NAME)$$' -fuzztime $(TIME) -fuzzminimizetime 20x $(PKG)
+golden:
+	go test ./graph ./cmd/entangle -update
 tasks: tasks-c tasks-go
 tasks-c: $(C_WASM)
 tasks-go: $(GO_WASM)

@@ -70,87 +70,79 @@ func (m *Module) runIn(ctx context.Context, task string, w wasi.Config, limit ui
 	}
 	for _, mem := range m.desc.Memories {
 		if least := mem.Min * instrument.PageSize; least > limit {
-			return abi.Errorf(abi.LimitHit, "%s begins with %d bytes of memory, more than the limit of %d; raise it with --memory", m.name, least, limit)
+			return abi.Errorf(abi.LimitHit, "%s begins with %s of memory, and the limit is %s; raise it with --memory", m.name, sizeText(least), sizeText(limit))
 		}
 	}
 	if ctx.Err() != nil {
-		return call.wrap(context.Cause(ctx), nil, limit)
+		return stopError(ctx)
 	}
 	inst, err := m.compiled.Instantiate(ctx, engine.Config{WASI: w, MemoryLimit: limit, Data: call})
 	if err != nil {
-		return call.wrap(err, nil, limit)
+		return call.wrap(ctx, err, nil, limit)
 	}
 	defer inst.Close()
-	in := &instanceOf{inst, call}
-	if e, ok := m.desc.Export(abi.ExportInit, instrument.FuncKind); ok {
-		if err := inst.Call(ctx, e.Name, e.Type, nil); err != nil {
-			return call.wrap(err, inst, limit)
+	if m.begin != nil {
+		if err := inst.Call(ctx, m.begin.Name, m.begin.Type, nil); err != nil {
+			return call.wrap(ctx, err, inst, limit)
 		}
 	}
 	call.inTask = true
-	return call.wrap(do(ctx, in), inst, limit)
+	return call.wrap(ctx, do(ctx, &instanceOf{inst, call}), inst, limit)
 }
 
-// wrap turns what ended a call into an *abi.Error with the guest's stack and its
-// last log lines.
-func (c *call) wrap(err error, inst engine.Instance, limit uint64) error {
+// wrap turns what ended a call into an *abi.Error of its own, with the guest's
+// stack and its last log lines.
+func (c *call) wrap(ctx context.Context, err error, inst engine.Instance, limit uint64) error {
 	if err == nil && !c.failed {
 		return nil
 	}
-	var e *abi.Error
+	e := explain(ctx, err)
 	switch {
-	case c.failed && !stopped(err):
-		e = abi.Errorf(abi.Failed, "%s", c.reason)
-		if t, ok := errors.AsType[*engine.Trap](err); ok {
-			e.Stack = t.Stack
-		}
-	case errors.As(err, &e):
-	default:
-		e = c.explain(err)
-	}
-	if inst != nil && e.Code == abi.Trapped && inst.MemoryRefused() > 0 {
+	case c.failed && e.Code != abi.TimedOut && e.Code != abi.Cancelled && e.Code != abi.LimitHit:
+		e = &abi.Error{Code: abi.Failed, Message: c.reason, Stack: e.Stack}
+	case inst != nil && e.Code == abi.Trapped && inst.MemoryRefused() > 0:
 		e.Code = abi.LimitHit
-		e.Message = fmt.Sprintf("out of memory: it asked for %d bytes, and the limit is %d (raise it with --memory); then %s", inst.MemoryRefused(), limit, e.Message)
+		e.Message = fmt.Sprintf("out of memory: it asked for %s, and the limit is %s (raise it with --memory); then %s",
+			sizeText(inst.MemoryRefused()), sizeText(limit), e.Message)
 	}
 	e.Log = c.log.last()
 	return e
 }
 
-// stopped reports whether err is the host's stopping the call.
-func stopped(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || isCode(err, abi.TimedOut, abi.LimitHit, abi.Cancelled)
-}
-
-func isCode(err error, codes ...abi.Code) bool {
-	a, ok := errors.AsType[*abi.Error](err)
-	if !ok {
-		return false
+// explain finds the code of what ended a call.
+func explain(ctx context.Context, err error) *abi.Error {
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		return stopError(ctx)
 	}
-	for _, c := range codes {
-		if a.Code == c {
-			return true
+	switch x := err.(type) {
+	case nil:
+		return &abi.Error{}
+	case *abi.Error:
+		return x
+	case *engine.Trap:
+		e := abi.Errorf(abi.Trapped, "%s", x.Reason)
+		for _, line := range x.Stack {
+			e.Stack = append(e.Stack, printable(line))
 		}
-	}
-	return false
-}
-
-// explain finds the code of an engine's error.
-func (c *call) explain(err error) *abi.Error {
-	if t, ok := errors.AsType[*engine.Trap](err); ok {
-		e := abi.Errorf(abi.Trapped, "%s", t.Reason)
-		e.Stack = t.Stack
 		return e
-	}
-	if x, ok := errors.AsType[*engine.Exit](err); ok {
+	case *engine.Exit:
 		return abi.Errorf(abi.Trapped, "the guest called exit(%d)", x.Code)
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return abi.Errorf(abi.TimedOut, "the time was over: %w", err)
-	}
-	if errors.Is(err, context.Canceled) {
-		return abi.Errorf(abi.Cancelled, "cancelled: %w", err)
-	}
 	return abi.Errorf(abi.Trapped, "%w", err)
+}
+
+// stopError returns why ctx, which is over, has stopped a call. The cause may
+// belong to several calls.
+func stopError(ctx context.Context) *abi.Error {
+	cause := context.Cause(ctx)
+	if a, ok := cause.(*abi.Error); ok && a.Code == abi.TimedOut {
+		e := *a
+		return &e
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return abi.Errorf(abi.TimedOut, "the time was over: %w", cause)
+	}
+	return abi.Errorf(abi.Cancelled, "cancelled: %w", cause)
 }
 
 // importFunctions are the functions of import module entangle_v1.

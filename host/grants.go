@@ -3,7 +3,9 @@ package host
 import (
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"entangle.example/entangle/abi"
@@ -13,19 +15,20 @@ import (
 
 // granted is what a host grants: directories that are open, and variables.
 type granted struct {
-	grants []abi.Grant
 	dirs   []wasi.Mount
-	hosts  []string // the absolute, real path of each of dirs
-	env    map[string]bool
+	hosts  []string // the absolute path of each of dirs
+	env    []string // names
 }
 
-// open opens what grants name. A directory that cannot be opened is an error.
+// openGrants opens what grants name. A directory that cannot be opened is an error.
 func openGrants(grants []abi.Grant) (*granted, error) {
-	g := &granted{grants: grants, env: map[string]bool{}}
+	g := &granted{}
 	for _, grant := range grants {
 		switch grant.Kind {
 		case abi.Variable:
-			g.env[grant.Host] = true
+			if !slices.Contains(g.env, grant.Host) {
+				g.env = append(g.env, grant.Host)
+			}
 		case abi.ReadFiles, abi.WriteFiles:
 			if err := g.openDir(grant); err != nil {
 				g.close()
@@ -68,7 +71,7 @@ func (g *granted) close() {
 func (g *granted) apply(w *wasi.Config, p *graph.Policy) (done func(), err error) {
 	if p.Grants == nil {
 		w.Mounts = g.dirs
-		for name := range g.env {
+		for _, name := range g.env {
 			w.Env = appendVariable(w.Env, name)
 		}
 		return func() {}, nil
@@ -81,7 +84,7 @@ func (g *granted) apply(w *wasi.Config, p *graph.Policy) (done func(), err error
 	}
 	for _, grant := range p.Grants {
 		if grant.Kind == abi.Variable {
-			if !g.env[grant.Host] {
+			if !slices.Contains(g.env, grant.Host) {
 				done()
 				return nil, g.denied(grant)
 			}
@@ -118,8 +121,8 @@ func (g *granted) narrow(grant abi.Grant) (wasi.Mount, error) {
 			return wasi.Mount{}, abi.Errorf(abi.Denied, "grant %v: %w", grant, err)
 		}
 		guest := grant.Guest
-		if guest == "" {
-			guest = filepath.ToSlash(dir)
+		if guest == "" { // where the host's own grant has it
+			guest = path.Join(d.Guest, filepath.ToSlash(rel))
 		}
 		return wasi.Mount{Root: root, Guest: guest, ReadOnly: grant.Kind == abi.ReadFiles}, nil
 	}

@@ -36,9 +36,12 @@ type Host struct {
 	engine  engine.Engine
 	granted *granted
 
+	closing  sync.Once
+	closeErr error
+
 	mu      sync.Mutex
 	modules map[[32]byte]*Module
-	closed  bool
+	closed  bool // no module is added any more
 }
 
 // Open returns a host. Its errors: a limit that makes no sense, an engine that is
@@ -68,23 +71,23 @@ func Open(c Config) (*Host, error) {
 }
 
 // Close waits for what is running, then frees all that the host has made. Graphs
-// that are run afterwards fail.
+// that are run and modules that are loaded afterwards fail. Closing again waits for
+// the same, and returns the same.
 func (h *Host) Close() error {
-	h.mu.Lock()
-	if h.closed {
+	h.closing.Do(func() {
+		h.mu.Lock()
+		h.closed = true
 		h.mu.Unlock()
-		return nil
-	}
-	h.closed = true
-	h.mu.Unlock()
-	h.pool.Close()
-	var errs []error
-	for _, m := range h.modules {
-		errs = append(errs, m.compiled.Close())
-	}
-	errs = append(errs, h.engine.Close())
-	h.granted.close()
-	return errors.Join(errs...)
+		h.pool.Close()
+		var errs []error
+		for _, m := range h.modules {
+			errs = append(errs, m.compiled.Close())
+		}
+		errs = append(errs, h.engine.Close())
+		h.granted.close()
+		h.closeErr = errors.Join(errs...)
+	})
+	return h.closeErr
 }
 
 // Pool returns the host's workers.

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,12 +10,16 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
+	"unicode"
 
 	"entangle.example/entangle/abi"
 	"entangle.example/entangle/graph"
 	"entangle.example/entangle/host/internal/engine"
 	"entangle.example/entangle/host/internal/instrument"
+	"entangle.example/entangle/host/internal/wasi"
 )
 
 // MaxModule is the largest module that is loaded, in bytes.
@@ -28,7 +33,9 @@ type Module struct {
 	desc     *instrument.Module
 	manifest *abi.Manifest
 	compiled engine.Module
-	tasks    []*graph.Def // in the order of the manifest, then of the exports
+	begin    *instrument.Export // _initialize, if the module has it
+	tasks    []*graph.Def       // in the order of the manifest, then of the exports
+	byName   map[string]*graph.Def
 }
 
 // An Info says what a module is and what it needs.
@@ -70,98 +77,160 @@ func (h *Host) Load(ctx context.Context, path string) (*Module, error) {
 }
 
 func readModule(path string) ([]byte, error) {
+	info, err := os.Stat(path) // before opening: a FIFO would wait for its writer
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s is a directory", path)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is no regular file", path)
-	case info.Size() > MaxModule:
-		return nil, fmt.Errorf("%s has %d bytes: at most %d", path, info.Size(), MaxModule)
+	b := bytes.NewBuffer(make([]byte, 0, min(info.Size(), MaxModule)+bytes.MinRead))
+	if _, err = b.ReadFrom(io.LimitReader(f, MaxModule+1)); b.Len() > MaxModule {
+		return nil, fmt.Errorf("%s has more than %s", path, sizeText(MaxModule))
 	}
-	b, err := io.ReadAll(io.LimitReader(f, MaxModule+1))
-	if len(b) > MaxModule {
-		return nil, fmt.Errorf("%s grew beyond %d bytes", path, MaxModule)
-	}
-	return b, err
+	return b.Bytes(), err
 }
 
 // LoadBytes compiles binary, which messages call name. The same bytes loaded
 // twice are one module. Errors have the code [abi.BadModule]: it is no module, it
 // imports what there is not, its manifest and its exports disagree, or the engine
-// cannot compile it.
+// cannot compile it. When ctx ends first, the code is [abi.Cancelled] or
+// [abi.TimedOut]; one function that is being compiled is compiled to its end.
 func (h *Host) LoadBytes(ctx context.Context, name string, binary []byte) (*Module, error) {
 	m := &Module{host: h, name: name, id: sha256.Sum256(binary)}
-	if old := h.module(m.id); old != nil {
-		return old, nil
+	if old, err := h.module(m.id); old != nil || err != nil {
+		return old, err
 	}
-	bad := func(err error) error {
-		if a, ok := errors.AsType[*abi.Error](err); ok && a.Code != abi.Failed {
-			return abi.Errorf(a.Code, "%s: %w", name, err)
+	if err := m.load(ctx, binary); err != nil {
+		if m.compiled != nil {
+			_ = m.compiled.Close() // the first error counts
 		}
-		return abi.Errorf(abi.BadModule, "%s: %w", name, err)
-	}
-	var err error
-	if m.desc, err = instrument.Describe(binary); err != nil {
-		return nil, bad(err)
-	}
-	if err := h.checkImports(m.desc); err != nil {
-		return nil, bad(err)
-	}
-	if m.compiled, err = h.engine.Compile(ctx, binary, m.id); err != nil {
 		if ctx.Err() != nil {
-			err = context.Cause(ctx)
+			e := stopError(ctx)
+			e.Message = name + ": " + e.Message
+			return nil, e
 		}
-		return nil, bad(err)
-	}
-	if err = m.readManifest(ctx); err == nil {
-		err = m.findTasks()
-	}
-	if err != nil {
-		return nil, errors.Join(bad(err), m.compiled.Close())
+		return nil, abi.Errorf(abi.BadModule, "%s: %w", name, err)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if old := h.modules[m.id]; old != nil || h.closed { // another goroutine was faster
-		err := m.compiled.Close()
-		if h.closed {
-			err = errClosed
-		}
-		return old, err
+	if h.closed {
+		return nil, errors.Join(errClosed, m.compiled.Close())
+	}
+	if old := h.modules[m.id]; old != nil { // another goroutine was faster
+		return old, m.compiled.Close()
 	}
 	h.modules[m.id] = m
 	return m, nil
 }
 
-func (h *Host) module(id [32]byte) *Module {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.modules[id]
+// load makes m, which has name and id, of its binary.
+func (m *Module) load(ctx context.Context, binary []byte) (err error) {
+	h := m.host
+	if m.desc, err = instrument.Describe(binary); err != nil {
+		return err
+	}
+	if err := checkImports(m.desc); err != nil {
+		return err
+	}
+	if err := checkMemory(m.desc); err != nil {
+		return err
+	}
+	rewritten, err := instrument.Rewrite(binary)
+	if err != nil {
+		return err
+	}
+	hint := time.AfterFunc(slowCompile, func() {
+		h.log.Info(fmt.Sprintf("compiling %s (%s); it is kept for the next time", printable(m.name), sizeText(uint64(len(binary)))))
+	})
+	m.compiled, err = h.engine.Compile(ctx, rewritten, m.id)
+	hint.Stop()
+	if err != nil {
+		return err
+	}
+	if e, ok := m.desc.Export(abi.ExportInit, instrument.FuncKind); ok {
+		if e.Type.String() != "()" {
+			return fmt.Errorf("%s has the type %v, want ()", e.Name, e.Type)
+		}
+		m.begin = &e
+	}
+	if err := m.readManifest(ctx); err != nil {
+		return err
+	}
+	return m.findTasks()
 }
 
-// wasiModule is the module of WASI preview 1.
-const wasiModule = "wasi_snapshot_preview1"
+// slowCompile is how long compiling may take before the host says that it does.
+const slowCompile = time.Second
+
+func (h *Host) module(id [32]byte) (*Module, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, errClosed
+	}
+	return h.modules[id], nil
+}
 
 // checkImports names every import that there is not.
-func (h *Host) checkImports(d *instrument.Module) error {
-	var missing []string
+func checkImports(d *instrument.Module) error {
+	var missing, wrong []string
 	for _, i := range d.Imports {
-		known := i.Kind == instrument.FuncKind && i.Module == wasiModule // the engine knows which
-		if i.Kind == instrument.FuncKind && i.Module == abi.ImportModule {
-			known = slices.ContainsFunc(importFunctions, func(f engine.Function) bool { return f.Name == i.Name })
-		}
-		if !known {
-			missing = append(missing, fmt.Sprintf("%s.%s (%v)", i.Module, i.Name, i.Kind))
+		name := printable(i.Module + "." + i.Name)
+		want, known := importType(i)
+		switch {
+		case !known:
+			missing = append(missing, fmt.Sprintf("%s (%v)", name, i.Kind))
+		case i.Type.String() != want:
+			wrong = append(wrong, fmt.Sprintf("%s as %v, want %s", name, i.Type, want))
 		}
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("it needs imports that this host does not have: %s; there are those of %s and, from %s, log and fail",
-			strings.Join(missing, ", "), wasiModule, abi.ImportModule)
+			someOf(missing), wasi.Module, abi.ImportModule)
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("it imports %s", someOf(wrong))
+	}
+	return nil
+}
+
+// importType returns the type of the function that i names, if there is one.
+func importType(i instrument.Import) (typ string, known bool) {
+	if i.Kind != instrument.FuncKind {
+		return "", false
+	}
+	if i.Module == wasi.Module {
+		typ, known = wasi.Functions[i.Name]
+		return typ, known
+	}
+	f := slices.IndexFunc(importFunctions, func(f engine.Function) bool { return i.Module == abi.ImportModule && f.Name == i.Name })
+	if f < 0 {
+		return "", false
+	}
+	return "(" + strings.TrimSuffix(strings.Repeat("i32, ", importFunctions[f].Params), ", ") + ") -> i32", true
+}
+
+// checkMemory refuses memories that tasks cannot have.
+func checkMemory(d *instrument.Module) error {
+	if n := len(d.Memories); n > 1 {
+		return fmt.Errorf("it has %d memories, and a task has one", n)
+	}
+	for _, mem := range d.Memories {
+		if mem.Is64 {
+			return errors.New("it has a 64-bit memory, and tasks have 32-bit ones; compile for wasm32")
+		}
+		// A wait on shared memory would have no end, and nobody to end it.
+		if mem.Shared {
+			return errors.New("its memory is shared between threads, and a task has one; compile without threads")
+		}
 	}
 	return nil
 }
@@ -184,8 +253,15 @@ func (m *Module) readManifest(ctx context.Context) error {
 		}
 	}
 	var err error
-	m.manifest, err = abi.ParseManifest(text)
-	return err
+	if m.manifest, err = abi.ParseManifest(text); err != nil {
+		return err
+	}
+	for _, g := range m.manifest.Grants {
+		if _, err := abi.ParseGrant(g); err != nil {
+			return fmt.Errorf("manifest: %w", err)
+		}
+	}
+	return nil
 }
 
 // Name returns the name that the module was loaded under.
@@ -193,8 +269,8 @@ func (m *Module) Name() string { return m.name }
 
 // Info describes m.
 func (m *Module) Info() Info {
-	info := Info{Name: m.name, SHA256: hex.EncodeToString(m.id[:]), Size: m.desc.Size, Producers: m.desc.Producers,
-		Doc: m.manifest.Doc, Engine: m.host.engine.Name(), Tasks: []TaskInfo{}, Imports: []string{}, Grants: []string{}}
+	info := Info{Name: m.name, SHA256: hex.EncodeToString(m.id[:]), Size: m.desc.Size, Producers: printable(m.desc.Producers),
+		Doc: printable(m.manifest.Doc), Engine: m.host.engine.Name(), Tasks: []TaskInfo{}, Imports: []string{}, Grants: []string{}}
 	for _, d := range m.tasks {
 		kind := "typed"
 		switch d.Op.(type) {
@@ -206,7 +282,7 @@ func (m *Module) Info() Info {
 		info.Tasks = append(info.Tasks, TaskInfo{d.Name, d.Sig.String(), d.Doc, kind})
 	}
 	for _, i := range m.desc.Imports {
-		s := i.Module + "." + i.Name
+		s := printable(i.Module + "." + i.Name)
 		if i.Kind == instrument.FuncKind {
 			s += i.Type.String()
 		}
@@ -215,7 +291,9 @@ func (m *Module) Info() Info {
 	for _, mem := range m.desc.Memories {
 		info.Memory = MemoryInfo{mem.Min * instrument.PageSize, mem.Max * instrument.PageSize}
 	}
-	info.Grants = append(info.Grants, m.manifest.Grants...)
+	for _, g := range m.manifest.Grants {
+		info.Grants = append(info.Grants, printable(g))
+	}
 	return info
 }
 
@@ -239,11 +317,11 @@ func (m *Module) Lookup(name string) (*graph.Def, error) {
 	if name == "" && len(m.tasks) == 1 {
 		return m.tasks[0], nil
 	}
+	if d, ok := m.byName[name]; ok {
+		return d, nil
+	}
 	names := make([]string, len(m.tasks))
 	for i, d := range m.tasks {
-		if d.Name == name {
-			return d, nil
-		}
 		names[i] = d.Name
 	}
 	switch {
@@ -253,7 +331,7 @@ func (m *Module) Lookup(name string) (*graph.Def, error) {
 		return nil, abi.Errorf(abi.BadCall, "%s has %d tasks; say which: %s", m.name, len(names), someOf(names))
 	}
 	if near := Nearest(name, names); len(near) > 0 {
-		return nil, abi.Errorf(abi.BadCall, "%s has no task %q; did you mean %s?", m.name, name, strings.Join(near, " or "))
+		return nil, abi.Errorf(abi.BadCall, "%s has no task %q; did you mean %s?", m.name, name, printable(strings.Join(near, " or ")))
 	}
 	return nil, abi.Errorf(abi.BadCall, "%s has no task %q; it has %s", m.name, name, someOf(names))
 }
@@ -262,9 +340,32 @@ func (m *Module) Lookup(name string) (*graph.Def, error) {
 func someOf(names []string) string {
 	const most = 12
 	if len(names) > most {
-		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+		return printable(strings.Join(names[:most], ", ")) + fmt.Sprintf(" and %d more", len(names)-most)
 	}
-	return strings.Join(names, ", ")
+	return printable(strings.Join(names, ", "))
+}
+
+// printable returns text of a guest for a message: with escapes for what could
+// steer a terminal.
+func printable(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
+		return s
+	}
+	q := strconv.Quote(s)
+	return q[1 : len(q)-1]
+}
+
+// sizeText returns a number of bytes for a message.
+func sizeText(n uint64) string {
+	for _, u := range []struct {
+		shift uint
+		name  string
+	}{{30, "GiB"}, {20, "MiB"}, {10, "KiB"}} {
+		if one := uint64(1) << u.shift; n >= one {
+			return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(n)/float64(one)), ".0") + " " + u.name
+		}
+	}
+	return fmt.Sprintf("%d bytes", n)
 }
 
 // Nearest returns up to three of names that someone who typed name may have

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,40 +25,40 @@ const manifestTimeout = 30 * time.Second
 // findTasks makes m's tasks from its manifest and its exports (abi/README.md,
 // "Three ways to be a task").
 func (m *Module) findTasks() error {
+	m.byName = map[string]*graph.Def{}
 	if start, ok := m.desc.Export(abi.ExportStart, instrument.FuncKind); ok {
 		if len(m.manifest.Tasks) > 0 {
 			return fmt.Errorf("it exports %s, as a command does, and has a manifest with tasks; build it as a reactor", abi.ExportStart)
 		}
-		m.tasks = []*graph.Def{{Name: "main", Doc: firstOf(m.manifest.Doc, "The program itself: arguments are its arguments, its standard output is the result."),
-			Sig: abi.Signature{Params: []abi.Param{{Name: "args", Type: abi.Any}}, Variadic: true}, Op: &commandTask{m, start}}}
+		if start.Type.String() != "()" {
+			return fmt.Errorf("%s has the type %v, want ()", start.Name, start.Type)
+		}
+		m.add(&graph.Def{Name: "main", Doc: cmp.Or(printable(m.manifest.Doc), "The program itself: arguments are its arguments, its standard output is the result."),
+			Sig: abi.Signature{Params: []abi.Param{{Name: "args", Type: abi.Any}}, Variadic: true}, Op: &commandTask{m, start}})
 		return nil
 	}
-	declared := map[string]bool{}
 	for _, t := range m.manifest.Tasks {
-		declared[t.Name] = true
 		op, err := m.declaredTask(t)
 		if err != nil {
 			return fmt.Errorf("task %s: %w", t.Name, err)
 		}
-		m.tasks = append(m.tasks, &graph.Def{Name: t.Name, Doc: t.Doc, Sig: t.Sig, Op: op,
+		m.add(&graph.Def{Name: t.Name, Doc: printable(t.Doc), Sig: t.Sig, Op: op,
 			Policy: graph.Policy{Timeout: t.Timeout, Memory: t.Memory}})
 	}
 	for _, e := range m.desc.Exports {
-		if e.Kind != instrument.FuncKind || declared[e.Name] || strings.HasPrefix(e.Name, "_") || strings.HasPrefix(e.Name, "entangle_") {
+		if e.Kind != instrument.FuncKind || m.byName[e.Name] != nil || strings.HasPrefix(e.Name, "_") || strings.HasPrefix(e.Name, "entangle_") {
 			continue
 		}
 		if sig, ok := plainSignature(e.Type); ok {
-			m.tasks = append(m.tasks, &graph.Def{Name: e.Name, Sig: sig, Op: &plainTask{m, e}})
+			m.add(&graph.Def{Name: e.Name, Sig: sig, Op: &plainTask{m, e}})
 		}
 	}
 	return nil
 }
 
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
+func (m *Module) add(d *graph.Def) {
+	m.tasks = append(m.tasks, d)
+	m.byName[d.Name] = d
 }
 
 // typedType is the type of the export of a typed task.
@@ -259,6 +260,9 @@ func (t *typedTask) Call(c *graph.Call) (result abi.Value, err error) {
 		if uint32(ptr) == 0 {
 			return abi.Errorf(abi.LimitHit, "%s has no memory for arguments of %d bytes; raise the limit with --memory", t.m.name, len(args))
 		}
+		if ptr%8 != 0 {
+			return abi.Errorf(abi.Protocol, "%s returned %#x, which is not aligned to 8", abi.ExportAlloc, uint32(ptr))
+		}
 		room, ok := span(in.Memory(), ptr, uint64(len(args)))
 		if !ok {
 			return abi.Errorf(abi.Protocol, "%s returned %#x for %d bytes, which is outside the memory", abi.ExportAlloc, uint32(ptr), len(args))
@@ -363,7 +367,7 @@ type output struct{ buf []byte }
 
 func (o *output) Write(b []byte) (int, error) {
 	if len(o.buf)+len(b) > MaxOutput {
-		return 0, abi.Errorf(abi.LimitHit, "it wrote more than %d bytes to standard output", MaxOutput)
+		return 0, abi.Errorf(abi.LimitHit, "it wrote more than %s to standard output", sizeText(MaxOutput))
 	}
 	o.buf = append(o.buf, b...)
 	return len(b), nil

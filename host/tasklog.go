@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"entangle.example/entangle/abi"
 )
@@ -38,7 +39,8 @@ func (l *taskLog) Write(b []byte) (int, error) {
 			if len(l.partial) < maxLogLine {
 				return len(b), nil
 			}
-			i, next = maxLogLine, maxLogLine
+			i = wholeRunes(l.partial[:maxLogLine])
+			next = i
 		}
 		l.line(slog.LevelInfo, string(l.partial[:i]))
 		l.partial = l.partial[next:]
@@ -51,14 +53,33 @@ func (l *taskLog) lines(level slog.Level, text string) error {
 		return err
 	}
 	for line := range strings.Lines(text) {
-		l.line(level, strings.TrimSuffix(line, "\n"))
+		line = strings.TrimSuffix(line, "\n")
+		for len(line) > maxLogLine {
+			i := wholeRunes([]byte(line[:maxLogLine]))
+			l.line(level, line[:i])
+			line = line[i:]
+		}
+		l.line(level, line)
 	}
 	return nil
 }
 
+// wholeRunes returns the length of b without a character that is cut at its end.
+func wholeRunes(b []byte) int {
+	for i := len(b) - 1; i >= len(b)-utf8.UTFMax; i-- {
+		if utf8.RuneStart(b[i]) {
+			if utf8.FullRune(b[i:]) {
+				break
+			}
+			return i
+		}
+	}
+	return len(b)
+}
+
 func (l *taskLog) count(n int) error {
 	if l.written += n; l.written > MaxLog {
-		return abi.Errorf(abi.LimitHit, "%s wrote more than %d bytes of output, the limit of a log", l.task, MaxLog)
+		return abi.Errorf(abi.LimitHit, "it logged more than %s, the limit of a call", sizeText(MaxLog))
 	}
 	return nil
 }

@@ -124,14 +124,14 @@ type Module struct {
 	HasStart  bool              // it has a start function
 	Custom    map[string][]byte // sections by name, those of one name joined; aliases the input
 	Producers string            // the toolchain, from the section "producers", or ""
+
+	byName map[string]int // index of each export
 }
 
 // Export returns the export of that name and kind, if there is one.
 func (m *Module) Export(name string, k Kind) (Export, bool) {
-	for _, e := range m.Exports {
-		if e.Name == name && e.Kind == k {
-			return e, true
-		}
+	if i, ok := m.byName[name]; ok && m.Exports[i].Kind == k {
+		return m.Exports[i], true
 	}
 	return Export{}, false
 }
@@ -201,6 +201,7 @@ const (
 	typeSection     = 1
 	importSection   = 2
 	functionSection = 3
+	tableSection    = 4
 	memorySection   = 5
 	exportSection   = 7
 	startSection    = 8
@@ -323,8 +324,14 @@ func (d *describer) resolve() error {
 			fn++
 		}
 	}
+	d.m.byName = make(map[string]int, len(d.m.Exports))
 	for i := range d.m.Exports {
-		if e := &d.m.Exports[i]; e.Kind == FuncKind {
+		e := &d.m.Exports[i]
+		if _, ok := d.m.byName[e.Name]; ok {
+			return fmt.Errorf("export %q is there twice", e.Name)
+		}
+		d.m.byName[e.Name] = i
+		if e.Kind == FuncKind {
 			if e.Type, err = typ(d.exports[i]); err != nil {
 				return fmt.Errorf("export %q: %w", e.Name, err)
 			}

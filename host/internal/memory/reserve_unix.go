@@ -4,6 +4,7 @@ package memory
 
 import (
 	"fmt"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,17 +14,18 @@ func reserve(size uint64) ([]byte, error) {
 	if size == 0 {
 		return nil, nil
 	}
-	b, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|noReserve)
+	// Not unix.Mmap, which keeps a map of all mappings under one lock.
+	p, err := unix.MmapPtr(-1, 0, nil, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|noReserve)
 	if err != nil {
 		return nil, fmt.Errorf("reserving %d bytes of address space: %w", size, err)
 	}
-	return b, nil
+	return unsafe.Slice((*byte)(p), size), nil
 }
 
 func release(b []byte) {
 	if len(b) > 0 {
 		// It fails only for a range that is not mapped, which would be our bug.
-		if err := unix.Munmap(b); err != nil {
+		if err := unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b))); err != nil {
 			panic("memory: munmap: " + err.Error())
 		}
 	}

@@ -1,10 +1,10 @@
 package wazero
 
 // The compilation cache: a directory a module, in which wazero keeps its files
-// and we keep a list of their checksums. Before wazero reads anything, whatever
-// does not match the list is removed, so a damaged or half-written entry is
-// compiled again. All files are written beside and renamed, so two processes
-// that write one entry at once both leave it whole.
+// and we keep a list of their checksums. An entry is made beside its place, sealed
+// with the list and renamed, so it is there as a whole or not at all, whatever
+// other processes do. Before wazero reads anything, an entry that does not match
+// its list is removed, and made again.
 
 import (
 	"crypto/rand"
@@ -18,34 +18,60 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
+
+	"entangle.example/entangle/host/internal/instrument"
 )
 
-const sumsFile = "SHA256SUMS"
+const (
+	sumsFile = "SHA256SUMS"
+	// unfinished is how the name of an entry ends that is being made or removed.
+	unfinished = ".tmp"
+	// abandoned is how old an unfinished entry is whose process has died.
+	abandoned = time.Hour
+)
 
-// An entry is the directory of one module.
-type entry struct{ dir string }
+// entryName returns the directory of the module id below a cache directory. It is
+// another one for each version of the rewriter; versions of the engine share it,
+// and displace each other.
+func entryName(cache string, id [32]byte) string {
+	return filepath.Join(cache, "wazero", fmt.Sprintf("%s-%d", hex.EncodeToString(id[:]), instrument.RewriteVersion))
+}
 
-// openEntry makes dir, or checks what is in it.
-func openEntry(dir string) (*entry, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+// prepare makes the directory that the entry dir is in.
+func prepare(dir string) error {
+	parent := filepath.Dir(dir)
+	if err := os.MkdirAll(parent, 0o700); err != nil {
+		return err
 	}
-	e := &entry{dir}
-	want, err := os.ReadFile(filepath.Join(dir, sumsFile))
+	info, err := os.Stat(parent)
 	if err == nil {
-		got, sumErr := e.sums()
-		if sumErr == nil && got == string(want) {
-			return e, nil
-		}
+		err = onlyOurs(info)
 	}
-	return e, e.removeFiles()
+	if err != nil {
+		return fmt.Errorf("%s: %w", parent, err)
+	}
+	return nil
+}
+
+// checkEntry compares what is in dir with its list.
+func checkEntry(dir string) error {
+	want, err := os.ReadFile(filepath.Join(dir, sumsFile))
+	if err != nil {
+		return err
+	}
+	got, err := sums(dir)
+	if err == nil && (got == "" || got != string(want)) {
+		err = errors.New("its checksums are wrong")
+	}
+	return err
 }
 
 // sums returns a line "checksum  path" for each compiled file, as sha256sum -c reads them.
-func (e *entry) sums() (string, error) {
+func sums(dir string) (string, error) {
 	var lines []string
-	err := filepath.WalkDir(e.dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || d.Name() == sumsFile || strings.HasSuffix(path, ".tmp") {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == sumsFile {
 			return err
 		}
 		f, err := os.Open(path)
@@ -57,7 +83,7 @@ func (e *entry) sums() (string, error) {
 		if _, err := io.Copy(h, f); err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(e.dir, path)
+		rel, err := filepath.Rel(dir, path)
 		if err != nil {
 			return err
 		}
@@ -68,49 +94,47 @@ func (e *entry) sums() (string, error) {
 	return strings.Join(lines, ""), err
 }
 
-// seal writes the checksums of what is there, if they are not written already.
-func (e *entry) seal() error {
-	sums, err := e.sums()
-	if err != nil {
-		return err
+// newEntry makes an empty directory that will become dir, and removes what
+// processes that died have left there.
+func newEntry(dir string) (string, error) {
+	parent := filepath.Dir(dir)
+	if all, err := os.ReadDir(parent); err == nil {
+		for _, d := range all {
+			info, err := d.Info()
+			if err == nil && strings.HasSuffix(d.Name(), unfinished) && time.Since(info.ModTime()) > abandoned {
+				_ = os.RemoveAll(filepath.Join(parent, d.Name()))
+			}
+		}
 	}
-	name := filepath.Join(e.dir, sumsFile)
-	if old, err := os.ReadFile(name); err == nil && string(old) == sums {
-		return nil
+	return os.MkdirTemp(parent, filepath.Base(dir)+".*"+unfinished)
+}
+
+// publish seals the entry fresh and puts it in the place dir.
+func publish(fresh, dir string) error {
+	list, err := sums(fresh)
+	if err == nil && list != "" {
+		err = os.WriteFile(filepath.Join(fresh, sumsFile), []byte(list), 0o600)
 	}
-	tmp, err := os.CreateTemp(e.dir, sumsFile+".*.tmp")
-	if err != nil {
-		return err
+	if err == nil && list != "" {
+		err = os.Rename(fresh, dir)
+		if err != nil && checkEntry(dir) == nil {
+			err = nil // another process was faster
+		} else if err == nil {
+			return nil
+		}
 	}
-	_, err = tmp.WriteString(sums)
-	if err = errors.Join(err, tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
-	}
+	removeEntry(fresh)
 	return err
 }
 
-// removeFiles empties the entry, of what a process that died has left too.
-func (e *entry) removeFiles() error {
-	err := os.RemoveAll(e.dir)
-	// Another process may be writing into it; then the directory stays.
-	if mkErr := os.MkdirAll(e.dir, 0o700); mkErr != nil {
-		return errors.Join(err, mkErr)
+// removeEntry removes the entry dir: at first from its place, at once.
+func removeEntry(dir string) {
+	gone := dir
+	if !strings.HasSuffix(dir, unfinished) {
+		gone = fmt.Sprintf("%s.%s%s", dir, rand.Text(), unfinished)
+		if os.Rename(dir, gone) != nil {
+			return
+		}
 	}
-	return nil
-}
-
-// discard removes the entry.
-func (e *entry) discard() { _ = os.RemoveAll(e.dir) }
-
-// randomness is what random_get reads.
-type randomness struct{}
-
-func (randomness) Read(b []byte) (int, error) { return rand.Read(b) }
-
-// entryName returns the directory of the module id below a cache directory.
-func entryName(cache string, id [32]byte) string {
-	return filepath.Join(cache, "wazero", hex.EncodeToString(id[:]))
+	_ = os.RemoveAll(gone)
 }

@@ -13,12 +13,16 @@ import (
 	"time"
 
 	experimental "github.com/tetratelabs/wazero/experimental/sys"
-	"github.com/tetratelabs/wazero/experimental/sysfs"
 	"github.com/tetratelabs/wazero/sys"
 )
 
+// maxFiles is how many files an instance may have open: the host's own number is
+// limited too.
+const maxFiles = 256
+
 type rootFS struct {
 	experimental.UnimplementedFS
+	instance *instance
 	root     *os.Root
 	readOnly bool
 }
@@ -78,6 +82,9 @@ func (r *rootFS) OpenFile(name string, flag experimental.Oflag, perm fs.FileMode
 			flags |= f.os
 		}
 	}
+	if len(r.instance.files) == maxFiles {
+		return nil, experimental.EAGAIN // wazero has no EMFILE
+	}
 	name = clean(name)
 	info, err := r.root.Stat(name)
 	// A FIFO or a device would make the host wait, or worse.
@@ -96,7 +103,7 @@ func (r *rootFS) OpenFile(name string, flag experimental.Oflag, perm fs.FileMode
 	if err != nil {
 		return nil, errno(err)
 	}
-	return open(f, flag&experimental.O_APPEND != 0)
+	return r.instance.open(f, flag&experimental.O_APPEND != 0)
 }
 
 func (r *rootFS) Stat(name string) (sys.Stat_t, experimental.Errno) {
@@ -176,30 +183,3 @@ func fileTime(ns int64) time.Time {
 	}
 	return time.Unix(0, ns)
 }
-
-// file is wazero's own view of an open file, and what that leaves out.
-type file struct {
-	experimental.File
-	f        *os.File
-	appended bool
-}
-
-// open lets wazero wrap f, which stays f.
-func open(f *os.File, appended bool) (experimental.File, experimental.Errno) {
-	base, e := (&sysfs.AdaptFS{FS: opened{f}}).OpenFile(".", 0, 0)
-	if e != 0 {
-		_ = f.Close()
-		return nil, e
-	}
-	return &file{base, f, appended}, 0
-}
-
-// opened is a file system in which every name is one open file.
-type opened struct{ f *os.File }
-
-func (o opened) Open(string) (fs.File, error) { return o.f, nil }
-
-func (f *file) IsAppend() bool                         { return f.appended }
-func (f *file) Truncate(size int64) experimental.Errno { return errno(f.f.Truncate(size)) }
-func (f *file) Sync() experimental.Errno               { return errno(f.f.Sync()) }
-func (f *file) Datasync() experimental.Errno           { return errno(f.f.Sync()) }

@@ -9,26 +9,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"strings"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
-	"github.com/tetratelabs/wazero/experimental/sysfs"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
-	"github.com/tetratelabs/wazero/sys"
 
 	"entangle.example/entangle/host/internal/engine"
-	"entangle.example/entangle/host/internal/instrument"
-	"entangle.example/entangle/host/internal/memory"
 	"entangle.example/entangle/host/internal/wasi"
 )
 
-// features are the proposals that the engine is asked to accept.
+// features are the proposals that the engine is asked to accept. Exceptions are
+// not among them: wazero copies the whole stack at each try_table that is open, so
+// a guest that recurses through one takes all the memory of the machine.
 const features = api.CoreFeaturesV2 | experimental.CoreFeaturesThreads | experimental.CoreFeaturesTailCall |
-	experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesExceptionHandling
+	experimental.CoreFeaturesExtendedConst
 
 type wazeroEngine struct{ opts engine.Options }
 
@@ -39,28 +36,57 @@ func (e *wazeroEngine) Name() string { return "wazero" }
 func (e *wazeroEngine) Close() error { return nil } // modules own everything
 
 func (e *wazeroEngine) Compile(ctx context.Context, binary []byte, id [32]byte) (engine.Module, error) {
-	m := &module{engine: e}
-	var err error
 	if e.opts.Cache != "" {
-		dir := entryName(e.opts.Cache, id)
-		entry, openErr := openEntry(dir)
-		if openErr != nil {
-			e.opts.Warn("the compiled module cannot be cached", openErr)
-		} else if err = m.compile(ctx, binary, dir); err == nil {
-			if err := entry.seal(); err != nil {
-				e.opts.Warn("the compiled module cannot be cached", err)
-			}
+		m, err := e.compileCached(ctx, binary, entryName(e.opts.Cache, id))
+		switch {
+		case err == nil:
 			return m, nil
-		} else {
-			// Is it the module, or what lies in the cache? Find out without it.
-			_ = m.Close()
-			entry.discard()
-			m = &module{engine: e}
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		}
+		// Is it the module, or the cache? Find out without the cache.
+		if m, alone := e.compile(ctx, binary, ""); alone == nil {
+			e.opts.Warn("the compiled module cannot be cached", err)
+			return m, nil
+		}
+		return nil, compileError(err)
+	}
+	m, err := e.compile(ctx, binary, "")
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, compileError(err)
+	}
+	return m, nil
+}
+
+func compileError(err error) error {
+	return errors.New(strings.TrimPrefix(err.Error(), "invalid module: "))
+}
+
+// compileCached takes the compiled module from the entry dir, or makes that.
+func (e *wazeroEngine) compileCached(ctx context.Context, binary []byte, dir string) (*module, error) {
+	if err := prepare(dir); err != nil {
+		return nil, err
+	}
+	if checkEntry(dir) == nil {
+		if m, err := e.compile(ctx, binary, dir); err == nil {
+			return m, nil
 		}
 	}
-	if err = m.compile(ctx, binary, ""); err != nil {
-		_ = m.Close()
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "invalid module: "))
+	removeEntry(dir)
+	fresh, err := newEntry(dir)
+	if err != nil {
+		return nil, err
+	}
+	m, err := e.compile(ctx, binary, fresh)
+	if err != nil {
+		removeEntry(fresh)
+		return nil, err
+	}
+	if err := publish(fresh, dir); err != nil {
+		e.opts.Warn("the compiled module cannot be cached", err)
 	}
 	return m, nil
 }
@@ -70,36 +96,73 @@ type module struct {
 	cache    wazero.CompilationCache
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
+	config   wazero.ModuleConfig // what all instances have
+	wasi     bool                // it imports WASI
 }
 
+// parallelSize is the size of a module from which on functions are compiled in
+// parallel: in goroutines of wazero's, where a panic of its compiler is the end of
+// the process.
+const parallelSize = 1 << 20
+
 // compile compiles binary, with compiled code kept in dir if that is not "".
-func (m *module) compile(ctx context.Context, binary []byte, dir string) (err error) {
+func (e *wazeroEngine) compile(ctx context.Context, binary []byte, dir string) (m *module, err error) {
+	m = &module{engine: e}
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the compiler of wazero cannot take it: %v", r)
+		}
+		if err != nil {
+			_ = m.Close()
+			m = nil
+		}
+	}()
 	c := wazero.NewRuntimeConfig().WithCoreFeatures(features).WithCloseOnContextDone(true)
 	if dir != "" {
 		if m.cache, err = wazero.NewCompilationCacheWithDir(dir); err != nil {
-			return err
+			return m, err
 		}
 		c = c.WithCompilationCache(m.cache)
 	}
 	m.runtime = wazero.NewRuntimeWithConfig(ctx, c)
-	ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
-	if m.compiled, err = m.runtime.CompileModule(ctx, binary); err != nil {
-		return err
+	if len(binary) >= parallelSize {
+		ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
 	}
-	needs := map[string]bool{}
+	if m.compiled, err = m.runtime.CompileModule(ctx, binary); err != nil {
+		return m, err
+	}
+	m.config = wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	ours := false
 	for _, f := range m.compiled.ImportedFunctions() {
 		module, _, _ := f.Import()
-		needs[module] = true
+		m.wasi = m.wasi || module == wasi.Module
+		ours = ours || module == e.opts.ImportModule
 	}
-	if needs[wasi_snapshot_preview1.ModuleName] {
-		if _, err := wasi_snapshot_preview1.Instantiate(ctx, m.runtime); err != nil {
-			return err
+	if m.wasi {
+		m.config = m.config.WithSysNanotime().WithSysWalltime().WithRandSource(randomness{})
+		if err := m.wasiModule(ctx); err != nil {
+			return m, err
 		}
 	}
-	if needs[m.engine.opts.ImportModule] {
-		return m.hostModule(ctx)
+	if ours {
+		return m, m.hostModule(ctx)
 	}
-	return nil
+	return m, nil
+}
+
+// wasiModule makes WASI importable.
+func (m *module) wasiModule(ctx context.Context) error {
+	b := m.runtime.NewHostModuleBuilder(wasi.Module)
+	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(b)
+	// wazero's own makes its table of files as long as the number that the guest
+	// gives, up to 2³¹ entries.
+	const notSupported = 58
+	i32 := api.ValueTypeI32
+	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, _ api.Module, stack []uint64) {
+		stack[0] = notSupported
+	}), []api.ValueType{i32, i32}, []api.ValueType{i32}).Export("fd_renumber")
+	_, err := b.Instantiate(ctx)
+	return err
 }
 
 // hostModule makes the functions of the host importable.
@@ -111,11 +174,12 @@ func (m *module) hostModule(ctx context.Context) error {
 			params[i] = api.ValueTypeI32
 		}
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
+			i := ctx.Value(instanceKey{}).(*instance)
 			var mem []byte
-			if mod.Memory() != nil {
+			if i.memory != nil {
 				mem, _ = mod.Memory().Read(0, mod.Memory().Size())
 			}
-			result, err := f.Call(ctx.Value(dataKey{}), mem, stack[:f.Params])
+			result, err := f.Call(i.data, mem, stack[:f.Params])
 			if err != nil {
 				panic(&hostError{err})
 			}
@@ -126,9 +190,9 @@ func (m *module) hostModule(ctx context.Context) error {
 	return err
 }
 
-// dataKey is the key of an instance's Data in the context of a call: the only way
-// by which wazero lets a host function know who calls.
-type dataKey struct{}
+// instanceKey is the key of an instance in the context of a call: the only way by
+// which wazero lets a host function know who calls.
+type instanceKey struct{}
 
 // hostError carries an error of the host through the guest's frames.
 type hostError struct{ err error }
@@ -146,121 +210,4 @@ func (m *module) Close() error {
 		errs = append(errs, m.cache.Close(ctx))
 	}
 	return errors.Join(errs...)
-}
-
-type instance struct {
-	module api.Module
-	memory *memory.Linear // nil if the module defines none
-	data   any
-}
-
-func (m *module) Instantiate(ctx context.Context, c engine.Config) (engine.Instance, error) {
-	i := &instance{data: c.Data}
-	var reserveErr error
-	ctx = experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(func(_, most uint64) experimental.LinearMemory {
-		if i.memory, reserveErr = memory.Reserve(min(most, c.MemoryLimit)); reserveErr != nil {
-			i.memory = &memory.Linear{} // of no size: instantiation fails
-		}
-		return i.memory
-	}))
-	ctx = context.WithValue(ctx, dataKey{}, c.Data)
-	mod, err := m.runtime.InstantiateModule(ctx, m.compiled, moduleConfig(c.WASI))
-	if err != nil {
-		if i.memory != nil {
-			i.memory.Free()
-		}
-		return nil, errors.Join(reserveErr, callError(ctx, err))
-	}
-	i.module = mod
-	return i, nil
-}
-
-// moduleConfig gives a guest what c says, and clocks and randomness.
-func moduleConfig(c wasi.Config) wazero.ModuleConfig {
-	mc := wazero.NewModuleConfig().WithName("").WithStartFunctions().
-		WithSysNanotime().WithSysWalltime().WithSysNanosleep().WithRandSource(randomness{}).
-		WithArgs(c.Args...)
-	for _, e := range c.Env {
-		k, v, _ := strings.Cut(e, "=")
-		mc = mc.WithEnv(k, v)
-	}
-	if c.Stdin != nil {
-		mc = mc.WithStdin(c.Stdin)
-	}
-	if c.Stdout != nil {
-		mc = mc.WithStdout(panicking{c.Stdout})
-	}
-	if c.Stderr != nil {
-		mc = mc.WithStderr(panicking{c.Stderr})
-	}
-	if len(c.Mounts) > 0 {
-		fs := wazero.NewFSConfig()
-		for _, m := range c.Mounts {
-			fs = fs.(sysfs.FSConfig).WithSysFSMount(&rootFS{root: m.Root, readOnly: m.ReadOnly}, m.Guest)
-		}
-		mc = mc.WithFSConfig(fs)
-	}
-	return mc
-}
-
-// panicking turns an error of a writer, which a guest could ignore, into the end
-// of the call.
-type panicking struct{ w io.Writer }
-
-func (p panicking) Write(b []byte) (int, error) {
-	n, err := p.w.Write(b)
-	if err != nil {
-		panic(&hostError{err})
-	}
-	return n, nil
-}
-
-func (i *instance) Call(ctx context.Context, export string, _ instrument.FuncType, stack []uint64) error {
-	f := i.module.ExportedFunction(export)
-	if f == nil {
-		return fmt.Errorf("no export %q", export)
-	}
-	return callError(ctx, f.CallWithStack(context.WithValue(ctx, dataKey{}, i.data), stack))
-}
-
-func (i *instance) Memory() []byte {
-	if mem := i.module.ExportedMemory("memory"); mem != nil {
-		b, _ := mem.Read(0, mem.Size())
-		return b
-	}
-	return nil
-}
-
-func (i *instance) MemoryRefused() uint64 {
-	if i.memory == nil {
-		return 0
-	}
-	return i.memory.Refused()
-}
-
-func (i *instance) Close() error { return i.module.Close(context.Background()) }
-
-// callError turns wazero's errors into the engine's.
-func callError(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	if h, ok := errors.AsType[*hostError](err); ok {
-		return h.err
-	}
-	if exit, ok := errors.AsType[*sys.ExitError](err); ok {
-		if code := exit.ExitCode(); ctx.Err() != nil && (code == sys.ExitCodeContextCanceled || code == sys.ExitCodeDeadlineExceeded) {
-			return context.Cause(ctx)
-		}
-		return &engine.Exit{Code: exit.ExitCode()}
-	}
-	reason, trace, _ := strings.Cut(err.Error(), "\nwasm stack trace:\n")
-	trace, _, _ = strings.Cut(trace, "\n\nGo runtime stack trace:")
-	t := &engine.Trap{Reason: strings.TrimPrefix(strings.TrimSuffix(reason, " (recovered by wazero)"), "wasm error: ")}
-	for line := range strings.Lines(trace) {
-		if line = strings.TrimSpace(line); line != "" {
-			t.Stack = append(t.Stack, strings.TrimPrefix(line, "."))
-		}
-	}
-	return t
 }

@@ -1,5 +1,5 @@
 //go:build !unix
 
-package wazero
+package flow
 
 const nonBlock = 0
