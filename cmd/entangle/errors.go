@@ -9,6 +9,7 @@ import (
 
 	"entangle.example/entangle/abi"
 	"entangle.example/entangle/graph"
+	"entangle.example/entangle/host/flow"
 )
 
 // The exit statuses of the contract.
@@ -69,10 +70,18 @@ func exitStatus(ctx context.Context, err error) int {
 // printError tells a person what went wrong: the reason first, then, indented,
 // where in the graph, the guest's stack, and the task's last log lines.
 func printError(w io.Writer, err error) {
-	fmt.Fprintf(w, "entangle: %v\n", err)
+	for i, line := range strings.Split(err.Error(), "\n") {
+		if i == 0 {
+			line = "entangle: " + line
+		}
+		fmt.Fprintln(w, printable(line))
+	}
 	a, _ := errors.AsType[*abi.Error](err)
 	if g, ok := errors.AsType[*graph.Error](err); ok && a != nil && a.Code != abi.BadCall {
-		fmt.Fprintf(w, "  task:  %s (%v), composed at %v\n", g.Task, a.Code, g.Pos)
+		fmt.Fprintf(w, "  %-7s %s (%v), composed at %v\n", "task:", g.Task, a.Code, g.Pos)
+	}
+	if f, ok := errors.AsType[*flow.Error](err); ok {
+		section(w, "script", f.Backtrace)
 	}
 	if a == nil {
 		return
@@ -88,6 +97,6 @@ func section(w io.Writer, name string, lines []string) {
 		} else {
 			name += ":"
 		}
-		fmt.Fprintf(w, "  %-6s %s\n", name, line)
+		fmt.Fprintf(w, "  %-7s %s\n", name, printable(line))
 	}
 }

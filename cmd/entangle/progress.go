@@ -19,6 +19,7 @@ import (
 // It looks at counters now and then; a run never waits for it.
 type progress struct {
 	mu   sync.Mutex
+	line *mpb.Progress // while there is a line on the terminal
 	runs map[*graph.Future]bool
 	done int // nodes of runs that are over
 	quit chan struct{}
@@ -35,7 +36,7 @@ func startProgress(w io.Writer, mode string) *progress {
 	p := &progress{runs: map[*graph.Future]bool{}, quit: make(chan struct{})}
 	show := p.plain
 	if mode == "auto" {
-		if f, ok := w.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+		if !isTerminal(w) {
 			return p
 		}
 		show = p.bar
@@ -52,6 +53,37 @@ func startProgress(w io.Writer, mode string) *progress {
 		}
 	}()
 	return p
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// above returns a writer to w whose output stands above the line on the terminal,
+// instead of being overwritten by it.
+func (p *progress) above(w io.Writer) io.Writer {
+	if !isTerminal(w) {
+		return w
+	}
+	return aboveLine{p, w}
+}
+
+type aboveLine struct {
+	p *progress
+	w io.Writer
+}
+
+func (a aboveLine) Write(b []byte) (int, error) {
+	a.p.mu.Lock()
+	line := a.p.line
+	a.p.mu.Unlock()
+	if line != nil {
+		if n, err := line.Write(b); err == nil {
+			return n, nil
+		}
+	}
+	return a.w.Write(b)
 }
 
 // watch counts f in.
@@ -87,6 +119,7 @@ func (p *progress) stop() {
 
 func (p *progress) bar(w io.Writer) {
 	container := mpb.New(mpb.WithOutput(w), mpb.WithWidth(32), mpb.WithRefreshRate(progressEvery))
+	p.setLine(container)
 	bar := container.AddBar(0, mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.CountersNoUnit("%d of %d nodes ")),
 		mpb.AppendDecorators(decor.Percentage(), decor.Name(" "), decor.Elapsed(decor.ET_STYLE_GO)))
@@ -100,10 +133,17 @@ func (p *progress) bar(w io.Writer) {
 		case <-p.quit:
 			bar.Abort(true)
 			container.Wait()
+			p.setLine(nil)
 			return
 		case <-t.C:
 		}
 	}
+}
+
+func (p *progress) setLine(line *mpb.Progress) {
+	p.mu.Lock()
+	p.line = line
+	p.mu.Unlock()
 }
 
 func (p *progress) plain(w io.Writer) {

@@ -44,7 +44,7 @@ func (f *flags) register(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.allow, "allow", nil, "grant `GRANT` to tasks: fs:ro=DIR[:GUEST], fs:rw=DIR[:GUEST] or env=NAME (repeatable)")
 	fs.StringVar(&f.graph, "graph", "", "write the graph to `FILE`, as its ending says: .json, .dot or .mmd")
 	fs.StringVar(&f.trace, "trace", "", "write a Chrome trace (chrome://tracing, ui.perfetto.dev) to `FILE`")
-	fs.StringVar(&f.progress, "progress", "auto", "show progress: auto, plain or none")
+	fs.StringVar(&f.progress, "progress", "auto", "show progress: `MODE` auto, plain or none")
 	fs.StringVar(&f.logLevel, "log-level", "info", "log from this `LEVEL` on: debug, info, warn, error")
 	fs.StringVar(&f.logFile, "log-file", "", "log to `FILE` instead of standard error")
 	fs.BoolVar(&f.noCache, "no-cache", false, "keep no compiled modules on disk")
@@ -81,6 +81,12 @@ func (f *flags) open(cmd *cobra.Command, s streams) (*session, error) {
 		ses.ctx = ctx
 		ses.close = append(ses.close, func() error { cancel(); return nil })
 	}
+	if !slices.Contains([]string{"auto", "plain", "none"}, f.progress) {
+		return usage(fmt.Errorf("--progress %s: want auto, plain or none", f.progress))
+	}
+	ses.progress = startProgress(s.err, f.progress)
+	ses.close = append(ses.close, func() error { ses.progress.stop(); return nil })
+	ses.streams.out, ses.streams.err = ses.progress.above(s.out), ses.progress.above(s.err)
 	memory, err := abi.ParseSize(f.memory)
 	if err != nil {
 		return usage(fmt.Errorf("--memory: %w", err))
@@ -103,15 +109,10 @@ func (f *flags) open(cmd *cobra.Command, s streams) (*session, error) {
 	if f.graph != "" && !slices.Contains([]string{".json", ".dot", ".mmd"}, filepath.Ext(f.graph)) {
 		return usage(fmt.Errorf("--graph %s: want a name that ends in .json, .dot or .mmd", f.graph))
 	}
-	if !slices.Contains([]string{"auto", "plain", "none"}, f.progress) {
-		return usage(fmt.Errorf("--progress %s: want auto, plain or none", f.progress))
-	}
 	if ses.host, err = host.Open(c); err != nil {
 		return usage(err)
 	}
 	ses.close = append(ses.close, ses.host.Close)
-	ses.progress = startProgress(s.err, f.progress)
-	ses.close = append(ses.close, func() error { ses.progress.stop(); return nil })
 	if f.trace != "" {
 		ses.tracer = newTracer()
 	}
