@@ -133,6 +133,28 @@ func FuzzManifest(f *testing.F) {
 	})
 }
 
+// FuzzText holds the small parsers to what they write: it reads back as the same.
+func FuzzText(f *testing.F) {
+	for _, s := range []string{"list[map[array[float64]?]]", "fs:ro=/data:/in", "fs:rw=C:\\x", "env=HOME", "64KiB", "1.5GiB", "int32?"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if typ, err := ParseType(s); err == nil {
+			if again, err := ParseType(typ.String()); err != nil || again.String() != typ.String() {
+				t.Errorf("type %q is written %q, which reads as %v, %v", s, typ, again, err)
+			}
+		}
+		if g, err := ParseGrant(s); err == nil {
+			if again, err := ParseGrant(g.String()); err != nil || again != g {
+				t.Errorf("grant %q is written %q, which reads as %v, %v", s, g, again, err)
+			}
+		}
+		if n, err := ParseSize(s); err == nil && n < 1 {
+			t.Errorf("size %q is %d", s, n)
+		}
+	})
+}
+
 func TestFloat16(t *testing.T) {
 	for h := range 1 << 16 {
 		f := float16ToFloat64(uint16(h))

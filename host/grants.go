@@ -15,9 +15,9 @@ import (
 
 // granted is what a host grants: directories that are open, and variables.
 type granted struct {
-	dirs   []wasi.Mount
-	hosts  []string // the absolute path of each of dirs
-	env    []string // names
+	dirs  []wasi.Mount
+	hosts []string // the absolute path of each of dirs
+	env   []string // names
 }
 
 // openGrants opens what grants name. A directory that cannot be opened is an error.

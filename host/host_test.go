@@ -1,8 +1,19 @@
 package host_test
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"entangle.example/entangle/abi"
 	"entangle.example/entangle/graph"
 	"entangle.example/entangle/host"
 )
@@ -30,6 +41,101 @@ func load(t testing.TB, h *host.Host, path string) *host.Module {
 	return m
 }
 
+// guest returns the module of that name in testdata, with a manifest if that is
+// not empty.
+func guest(t testing.TB, name, manifest string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name+".wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if manifest != "" {
+		b = append(b, section(0, named(abi.ManifestSection), manifest)...)
+	}
+	return b
+}
+
+func loadGuest(t testing.TB, h *host.Host, name, manifest string) *host.Module {
+	t.Helper()
+	m, err := h.LoadBytes(t.Context(), name, guest(t, name, manifest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func run(ctx context.Context, h *host.Host, task graph.Task, args ...any) (abi.Value, error) {
+	vs, err := graph.RunAll(ctx, h, []*graph.Node{task(args...)})
+	if err != nil {
+		return abi.Value{}, err
+	}
+	return vs[0], nil
+}
+
+// jsonOf returns the JSON form of v.
+func jsonOf(t testing.TB, v abi.Value) string {
+	t.Helper()
+	b, err := abi.AppendJSON(nil, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// wantError checks the code of err, and that its text has all of texts.
+func wantError(t testing.TB, err error, code abi.Code, texts ...string) *abi.Error {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("no error; want %v: %q", code, texts)
+	}
+	a, ok := errors.AsType[*abi.Error](err)
+	if !ok {
+		t.Fatalf("error without a code: %v", err)
+	}
+	got := a.Code
+	if g, ok := errors.AsType[*graph.Error](err); ok {
+		got = g.Code()
+	}
+	if got != code {
+		t.Errorf("code %v (%v), want %v", got, err, code)
+	}
+	for _, s := range texts {
+		if !strings.Contains(err.Error(), s) {
+			t.Errorf("error %q: want %q in it", clip(err.Error()), s)
+		}
+	}
+	return a
+}
+
+func clip(s string) string {
+	if len(s) > 300 {
+		return s[:300] + "…"
+	}
+	return s
+}
+
+// A logs is a handler's output, for several goroutines.
+type logs struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logs) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (l *logs) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
 func TestQuickstart(t *testing.T) {
 	h := open(t, host.Config{})
 	m := load(t, h, "../tasks/math.wasm")
@@ -40,14 +146,86 @@ func TestQuickstart(t *testing.T) {
 	}
 }
 
-func BenchmarkPlain(b *testing.B) {
+func TestOpenErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		config host.Config
+		want   string
+	}{
+		"engine":   {host.Config{}.WithEngine("v8"), `unknown engine "v8": want auto or wazero`},
+		"wasmtime": {host.Config{}.WithEngine("wasmtime"), "not built into this program"},
+		"memory":   {host.Config{}.WithMemory(host.MaxMemory + 1), "memory limit"},
+		"negative": {host.Config{}.WithMemory(-1), "memory limit"},
+		"CPUs":     {host.Config{}.WithCPUs(-1), "CPUs"},
+		"grant":    {host.Config{}.WithGrants(abi.Grant{Kind: abi.ReadFiles, Host: "no/such"}), "grant fs:ro=no/such"},
+		"kind":     {host.Config{}.WithGrants(abi.Grant{}), "no known kind"},
+	} {
+		h, err := host.Open(c.config)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", name, err, c.want)
+		}
+		if h != nil {
+			h.Close()
+		}
+	}
+}
+
+// TestGuests rebuilds the modules in testdata that are written in text.
+func TestGuests(t *testing.T) {
+	tool, err := exec.LookPath("wat2wasm")
+	if err != nil {
+		if strings.Contains(os.Getenv("ENTANGLE_REQUIRE"), "wabt") {
+			t.Fatal("wat2wasm is not there, and ENTANGLE_REQUIRE has wabt")
+		}
+		t.Skip("wat2wasm is not there; it is in the package wabt of most systems")
+	}
+	sources, err := filepath.Glob("testdata/*.wat")
+	if err != nil || len(sources) == 0 {
+		t.Fatal("no sources", err)
+	}
+	for _, source := range sources {
+		built := filepath.Join(t.TempDir(), "built.wasm")
+		if out, err := exec.Command(tool, "--debug-names", "--enable-tail-call", source, "-o", built).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+			continue
+		}
+		want, err := os.ReadFile(built)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(source), ".wat")
+		if !bytes.Equal(guest(t, name, ""), want) {
+			t.Errorf("testdata/%s.wasm is not what wat2wasm --debug-names --enable-tail-call makes of %s", name, source)
+		}
+	}
+}
+
+// within fails the test if fn takes longer than d; what fn waits for must end by
+// itself, or the test binary's own timeout ends it.
+func within(t testing.TB, d time.Duration, what string, fn func()) {
+	t.Helper()
+	start := time.Now()
+	fn()
+	if took := time.Since(start); took > d {
+		t.Errorf("%s took %v, more than %v", what, took, d)
+	}
+}
+
+func BenchmarkPlain(b *testing.B) { benchmark(b, "../tasks/math.wasm", "add", 1, 2) }
+
+func BenchmarkTyped(b *testing.B) {
+	benchmark(b, "../tasks/text.wasm", "count", []byte("one two two"))
+}
+
+func BenchmarkCommand(b *testing.B) { benchmark(b, "../examples/plain/hello.wasm", "main", "a") }
+
+func benchmark(b *testing.B, path, task string, args ...any) {
 	h := open(b, host.Config{})
-	m := load(b, h, "../tasks/math.wasm")
-	add := m.Task("add")
+	t := load(b, h, path).Task(task)
 	nodes := make([]*graph.Node, 1000)
 	for i := range nodes {
-		nodes[i] = add(1, 2)
+		nodes[i] = t(args...)
 	}
+	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := graph.RunAll(b.Context(), h, nodes); err != nil {
 			b.Fatal(err)

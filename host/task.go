@@ -291,12 +291,11 @@ func (t *typedTask) result(in *instanceOf, d *graph.Def, packed uint64) (abi.Val
 	if !ok {
 		return abi.Value{}, abi.Errorf(abi.Protocol, "the result is %d bytes at %#x, which is outside the memory of %d bytes", uint32(packed), packed>>32, len(in.Memory()))
 	}
-	if len(b) == 0 {
-		return d.Sig.Result.Conform(abi.Null())
-	}
-	v, err := abi.Decode(b, abi.Limits{})
-	if err != nil {
-		return abi.Value{}, abi.Errorf(abi.Protocol, "the result is no value: %w", err)
+	v, err := abi.Null(), error(nil)
+	if len(b) > 0 {
+		if v, err = abi.Decode(b, abi.Limits{}); err != nil {
+			return abi.Value{}, abi.Errorf(abi.Protocol, "the result is no value: %w", err)
+		}
 	}
 	if v, err = d.Sig.Result.Conform(v); err != nil {
 		return abi.Value{}, abi.Errorf(abi.Protocol, "the result is not what the manifest declares: %w", err)

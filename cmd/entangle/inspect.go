@@ -69,7 +69,11 @@ func printInfo(out io.Writer, info host.Info) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\n%d tasks:\n", len(info.Tasks))
+	plural := "s"
+	if len(info.Tasks) == 1 {
+		plural = ""
+	}
+	fmt.Fprintf(out, "\n%d task%s:\n", len(info.Tasks), plural)
 	w = tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	for _, t := range info.Tasks {
 		fmt.Fprintf(w, "  %s%s\t%s\t%s\n", t.Name, t.Signature, t.Kind, printable(t.Doc))

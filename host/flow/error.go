@@ -65,8 +65,8 @@ func (s *script) newError(err error) *Error {
 		e.Backtrace = append(e.Backtrace, at+": in "+c.Name)
 	}
 	e.msg = e.Err.Error()
-	if _, ok := errors.AsType[*graph.Error](err); ok {
-		return e // it begins with the line of the call that made the node
+	if hasPosition(err) {
+		return e
 	}
 	if at != "" {
 		e.msg = at + ": " + e.msg
@@ -75,6 +75,15 @@ func (s *script) newError(err error) *Error {
 		e.Backtrace = nil
 	}
 	return e
+}
+
+// hasPosition reports whether the message of err begins with a position that says
+// more than where the script was: of the call that made a node, of a syntax error.
+func hasPosition(err error) bool {
+	_, run := errors.AsType[*graph.Error](err)
+	_, parsed := errors.AsType[syntax.Error](err)
+	_, resolved := errors.AsType[resolve.ErrorList](err)
+	return run || parsed || resolved
 }
 
 // ended returns the error of a script whose context is over.

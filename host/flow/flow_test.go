@@ -150,7 +150,7 @@ func TestEval(t *testing.T) {
 		{both[:1], "add(1, 'x')", `^<expr>:1:4: add: argument 2 \(b\): want int, got string "x"`, abi.BadCall},
 		{both[:1], "add", `^<expr>: the result: this is the task add itself; call it`, abi.BadCall},
 		{both[:1], "1 << 64", `the integer 18446744073709551616 is beyond int64`, abi.BadCall},
-		{both[:1], "[x for x in one()]", `^<expr>:1:1: cannot go through its elements: this is a node of one`, abi.Failed},
+		{both[:1], "[x for x in one()]", `^<expr>:1:4: cannot go through its elements: this is a node of one`, abi.Failed},
 		{both[:1], "'\xff'", `^<expr>:1: this is no script: it is not text`, abi.BadCall},
 		{both[:1], strings.Repeat("(", 10_000), `^<expr>:1:\d+: excessive nesting`, abi.BadCall},
 		{both[:1], "print(" + strings.Repeat("x", flow.MaxScript), "too many for a script", abi.BadCall},
@@ -178,7 +178,7 @@ func TestNoScript(t *testing.T) {
 		"testdata":                "is a directory",
 		"../../tasks/math.wasm":   "it is not text in UTF-8",
 		"testdata/loads/a.star":   "scripts load each other: testdata/loads/a.star loads testdata/loads/b.star loads testdata/loads/a.star",
-		"testdata/loads/bad.star": "testdata/loads/syntax.star:2:3: got newline",
+		"testdata/loads/bad.star": "testdata/loads/syntax.star:2:4: got newline",
 	} {
 		_, _, err := run(t, flow.Config{Host: h}, file, "")
 		if err == nil || !strings.Contains(err.Error(), want) || codeOf(t, err) != abi.BadCall {
@@ -193,12 +193,12 @@ func TestBacktrace(t *testing.T) {
 	if !ok {
 		t.Fatalf("error %v", err)
 	}
-	want := "testdata/loads/main.star:2:5: in <toplevel>\ntestdata/loads/div.star:5:22: in half\n"
+	want := "testdata/loads/main.star:2:5: in <toplevel>\ntestdata/loads/div.star:5:31: in half\n"
 	if got := strings.Join(e.Backtrace, "\n") + "\n"; got != want {
 		t.Errorf("backtrace:\n%swant:\n%s", got, want)
 	}
 	g, ok := errors.AsType[*graph.Error](err)
-	if !ok || g.Task != "div" || g.Pos.String() != "testdata/loads/div.star:5:20" {
+	if !ok || g.Task != "div" || g.Pos.String() != "testdata/loads/div.star:5:21" {
 		t.Errorf("graph error %v, %v", g, err)
 	}
 }
@@ -207,7 +207,7 @@ func TestStops(t *testing.T) {
 	h := open(t)
 	loop := "def f():\n    while True:\n        pass\nf()\n"
 	_, _, err := run(t, flow.Config{Host: h, MaxSteps: 10_000}, "loop.star", loop)
-	if err == nil || codeOf(t, err) != abi.LimitHit || !regexp.MustCompile(`^loop.star:[23]:\d+: the script ran more than 10000 steps`).MatchString(err.Error()) {
+	if err == nil || codeOf(t, err) != abi.LimitHit || !regexp.MustCompile(`^loop.star:[123]:\d+: the script ran more than 10000 steps`).MatchString(err.Error()) {
 		t.Errorf("steps: %v", err)
 	}
 	cause := errors.New("enough of it")

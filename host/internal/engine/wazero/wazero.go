@@ -35,34 +35,52 @@ func New(opts engine.Options) engine.Engine { return &wazeroEngine{opts} }
 func (e *wazeroEngine) Name() string { return "wazero" }
 func (e *wazeroEngine) Close() error { return nil } // modules own everything
 
+// Compile gives up when ctx ends; what wazero is compiling then, it compiles to the
+// end, and it is thrown away.
 func (e *wazeroEngine) Compile(ctx context.Context, binary []byte, id [32]byte) (engine.Module, error) {
+	type result struct {
+		m   *module
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		m, err := e.compileAny(ctx, binary, id)
+		done <- result{m, err}
+	}()
+	select {
+	case r := <-done:
+		if r.err != nil {
+			return nil, r.err
+		}
+		return r.m, nil
+	case <-ctx.Done():
+		go func() {
+			if r := <-done; r.m != nil {
+				_ = r.m.Close()
+			}
+		}()
+		return nil, context.Cause(ctx)
+	}
+}
+
+// compileAny compiles binary, with the cache if there is one and it works.
+func (e *wazeroEngine) compileAny(ctx context.Context, binary []byte, id [32]byte) (*module, error) {
+	var cacheErr error
 	if e.opts.Cache != "" {
 		m, err := e.compileCached(ctx, binary, entryName(e.opts.Cache, id))
-		switch {
-		case err == nil:
-			return m, nil
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
+		if err == nil || ctx.Err() != nil {
+			return m, err
 		}
-		// Is it the module, or the cache? Find out without the cache.
-		if m, alone := e.compile(ctx, binary, ""); alone == nil {
-			e.opts.Warn("the compiled module cannot be cached", err)
-			return m, nil
-		}
-		return nil, compileError(err)
+		cacheErr = err // or is it the module's fault? Find out without the cache.
 	}
 	m, err := e.compile(ctx, binary, "")
 	if err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		return nil, compileError(err)
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "invalid module: "))
+	}
+	if cacheErr != nil {
+		e.opts.Warn("the compiled module cannot be cached", cacheErr)
 	}
 	return m, nil
-}
-
-func compileError(err error) error {
-	return errors.New(strings.TrimPrefix(err.Error(), "invalid module: "))
 }
 
 // compileCached takes the compiled module from the entry dir, or makes that.

@@ -1,0 +1,4 @@
+(module
+  (func (export "f"))
+  (memory (export "memory") 8192)
+)

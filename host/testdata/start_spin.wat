@@ -1,0 +1,4 @@
+(module
+  (func (export "f"))
+  (func $s (loop (br 0))) (start $s)
+)

@@ -1,0 +1,4 @@
+(module
+  (func (export "f"))
+  (func $boom unreachable) (start $boom)
+)
