@@ -115,9 +115,10 @@ func (t Task) With(p Policy) Task {
 }
 
 // Apply is a call of the task from pos, by whoever composes on behalf of another
-// language. The slice is kept.
+// language. The slice is copied.
 func (d *Def) Apply(pos Pos, args []Arg) *Node {
-	n := &Node{def: d, pos: pos, args: args}
+	n := &Node{def: d, pos: pos}
+	n.args = append(n.inline[:0], args...)
 	n.check()
 	return n
 }
@@ -316,7 +317,7 @@ func list(pos Pos, args []any) *Node {
 func ListOf(pos Pos, args []Arg) *Node {
 	sig := anySignature
 	sig.Result = listType(args)
-	return (&Def{Name: "list", Sig: sig, Op: listOp{}}).Apply(pos, args)
+	return &Node{def: &Def{Name: "list", Sig: sig, Op: listOp{}}, pos: pos, args: args} // whatever it is, it fits
 }
 
 // listType returns the type of a list of args: that of its elements too, where

@@ -361,8 +361,10 @@ func sizeText(n uint64) string {
 		shift uint
 		name  string
 	}{{30, "GiB"}, {20, "MiB"}, {10, "KiB"}} {
-		if one := uint64(1) << u.shift; n >= one {
-			return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(n)/float64(one)), ".0") + " " + u.name
+		one := uint64(1) << u.shift
+		text, whole := strings.CutSuffix(fmt.Sprintf("%.1f", float64(n)/float64(one)), ".0")
+		if n >= one && (!whole || n%one == 0) {
+			return text + " " + u.name
 		}
 	}
 	return fmt.Sprintf("%d bytes", n)

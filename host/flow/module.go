@@ -117,14 +117,15 @@ func (t *task) Attr(name string) (starlark.Value, error) {
 // it is reported, with this line, when it is to run.
 func (t *task) CallInternal(_ *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	pos := t.s.position()
-	in := make([]graph.Arg, len(args), len(args)+len(kwargs))
+	in := t.s.scratch[:0]
 	for i, x := range args {
 		a, err := t.s.argument(pos, x)
 		if err != nil {
 			return nil, t.argumentError(i, err)
 		}
-		in[i] = a
+		in = append(in, a)
 	}
+	t.s.scratch = in
 	if len(kwargs) > 0 {
 		var err error
 		if in, err = t.named(pos, in, kwargs); err != nil {

@@ -38,6 +38,9 @@ type script struct {
 	access *access
 	files  fileTasks
 	cancel func() bool
+	// scratch is for the arguments of the call that is being composed. A script
+	// is one thread, and composing an argument composes no call.
+	scratch []graph.Arg
 
 	// refused is the error of what could not return one, and refusedAt where.
 	refused   error

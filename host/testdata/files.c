@@ -97,7 +97,7 @@ static int roots(void) {
         if (__wasi_fd_prestat_get(fd, &p)) {
             break;
         }
-        if (__wasi_fd_prestat_dir_name(fd, (uint8_t *)name, sizeof name - 1)) break;
+        if (__wasi_fd_prestat_dir_name(fd, (uint8_t *)name, p.u.dir.pr_name_len)) break;
         printf("%s\"%.*s\"", sep, (int)p.u.dir.pr_name_len, name);
         sep = ",";
     }

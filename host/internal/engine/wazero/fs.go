@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"syscall"
 	"time"
 
 	experimental "github.com/tetratelabs/wazero/experimental/sys"
@@ -39,9 +40,12 @@ func clean(name string) string {
 
 // errno returns the WASI error of err.
 func errno(err error) experimental.Errno {
+	var number syscall.Errno
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &number): // before the kinds: ENOTEMPTY is an ErrExist
+		return experimental.UnwrapOSError(err)
 	case errors.Is(err, fs.ErrNotExist):
 		return experimental.ENOENT
 	case errors.Is(err, fs.ErrExist):
@@ -55,9 +59,6 @@ func errno(err error) experimental.Errno {
 	}
 	if strings.Contains(err.Error(), "path escapes from parent") {
 		return experimental.EPERM
-	}
-	if e := experimental.UnwrapOSError(err); e != 0 {
-		return e
 	}
 	return experimental.EIO
 }
