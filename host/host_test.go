@@ -213,7 +213,7 @@ func within(t testing.TB, d time.Duration, what string, fn func()) {
 func BenchmarkPlain(b *testing.B) { benchmark(b, "../tasks/math.wasm", "add", 1, 2) }
 
 func BenchmarkTyped(b *testing.B) {
-	benchmark(b, "../tasks/text.wasm", "count", []byte("one two two"))
+	benchmark(b, "../tasks/text.wasm", "upper", "one two two")
 }
 
 func BenchmarkCommand(b *testing.B) { benchmark(b, "../examples/plain/hello.wasm", "main", "a") }

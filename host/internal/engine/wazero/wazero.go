@@ -149,7 +149,8 @@ func (e *wazeroEngine) compile(ctx context.Context, binary []byte, dir string) (
 	if m.compiled, err = m.runtime.CompileModule(ctx, binary); err != nil {
 		return m, err
 	}
-	m.config = wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	// Without a source of randomness, each instance would seed one of wazero's: 7 µs.
+	m.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(randomness{})
 	ours := false
 	for _, f := range m.compiled.ImportedFunctions() {
 		module, _, _ := f.Import()
@@ -157,7 +158,7 @@ func (e *wazeroEngine) compile(ctx context.Context, binary []byte, dir string) (
 		ours = ours || module == e.opts.ImportModule
 	}
 	if m.wasi {
-		m.config = m.config.WithSysNanotime().WithSysWalltime().WithRandSource(randomness{})
+		m.config = m.config.WithSysNanotime().WithSysWalltime()
 		if err := m.wasiModule(ctx); err != nil {
 			return m, err
 		}
