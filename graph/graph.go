@@ -15,8 +15,7 @@
 // int is wanted) do not panic. They travel in the node and are reported by Run,
 // with the file and line of the call, before anything runs.
 //
-// The package decides when a node runs; an [Executor], such as a *host.Host,
-// decides where.
+// The package says when a node runs, an [Executor] (a *host.Host is one) where.
 package graph
 
 import (

@@ -146,11 +146,10 @@ func funcOp(fn reflect.Value) (Op, abi.Signature, error) {
 
 func (f goFunc) Call(c *Call) (v abi.Value, err error) {
 	if !f.context {
-		return f.call(nil, c.Args)
+		return f.call(c.Ctx, c.Args)
 	}
 	ctx, cancel := c.Context()
 	defer cancel()
-
 	c.Block(func() { v, err = f.call(ctx, c.Args) })
 	if err != nil && ctx.Err() != nil {
 		if cause, ok := context.Cause(ctx).(*abi.Error); ok {
