@@ -42,7 +42,8 @@ func (c Config) WithEngine(name string) Config { c.engine = name; return c }
 func (c Config) WithMemory(bytes int64) Config { c.memory = bytes; return c }
 
 // WithCacheDir returns c with compiled modules kept below dir. The default is
-// "entangle" in [os.UserCacheDir].
+// "entangle" in [os.UserCacheDir]. Where they cannot be kept, or where others may
+// write, modules are compiled each time, and the log has a warning.
 func (c Config) WithCacheDir(dir string) Config { c.cacheDir, c.noCache = dir, false; return c }
 
 // WithoutCache returns c with nothing kept on disk.

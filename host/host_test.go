@@ -199,6 +199,27 @@ func TestGuests(t *testing.T) {
 	}
 }
 
+// TestCGuest rebuilds files.wasm. Another clang or wasi-libc makes other bytes, so
+// it counts only where the right ones are promised.
+func TestCGuest(t *testing.T) {
+	dir := t.TempDir()
+	object, built := filepath.Join(dir, "files.o"), filepath.Join(dir, "files.wasm")
+	compile := exec.Command("clang-19", "--target=wasm32-wasi", "-O2", "-c", "-o", object, "testdata/files.c")
+	link := exec.Command("clang-19", "--target=wasm32-wasi", "-Wl,--strip-debug", "-o", built, object)
+	unless := t.Skipf
+	if strings.Contains(os.Getenv("ENTANGLE_REQUIRE"), "clang") {
+		unless = t.Fatalf
+	}
+	for _, c := range []*exec.Cmd{compile, link} {
+		if out, err := c.CombinedOutput(); err != nil {
+			unless("%v %s (the packages clang-19, lld-19, wasi-libc and libclang-rt-19-dev-wasm32 have it)", err, out)
+		}
+	}
+	if b, err := os.ReadFile(built); err != nil || !bytes.Equal(b, guest(t, "files", "")) {
+		unless("testdata/files.wasm is not what this clang makes of files.c (%v)", err)
+	}
+}
+
 // within fails the test if fn takes longer than d; what fn waits for must end by
 // itself, or the test binary's own timeout ends it.
 func within(t testing.TB, d time.Duration, what string, fn func()) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,40 +32,23 @@ func endless(t testing.TB, h *host.Host) map[string]*graph.Node {
 	}
 }
 
-// TestStops stops guests in time, and lets the garbage collector in meanwhile.
+// TestStops stops guests, after the garbage collector has run beside them: where it
+// cannot, the process freezes.
 func TestStops(t *testing.T) {
 	h := open(t, host.Config{}.WithoutCache().WithCPUs(2))
 	for name, node := range endless(t, h) {
 		t.Run("timeout/"+name, func(t *testing.T) {
-			var collected atomic.Int64
-			quit, done := make(chan bool), make(chan bool)
-			go func() {
-				defer close(done)
-				for {
-					select {
-					case <-quit:
-						return
-					default:
-						runtime.GC()
-						collected.Add(1)
-					}
-				}
-			}()
 			within(t, 2*time.Second, name, func() {
-				_, err := graph.RunAll(t.Context(), h, []*graph.Node{node.With(graph.Policy{Timeout: 60 * time.Millisecond})})
-				wantError(t, err, abi.TimedOut, "ran longer than its timeout of 60ms")
+				_, err := graph.RunAll(t.Context(), h, []*graph.Node{node.With(graph.Policy{Timeout: 50 * time.Millisecond})})
+				wantError(t, err, abi.TimedOut, "ran longer than its timeout of 50ms")
 			})
-			n := collected.Load()
-			close(quit)
-			<-done
-			if n < 2 {
-				t.Errorf("the collector ran %d times meanwhile", n)
-			}
 		})
 		t.Run("cancel/"+name, func(t *testing.T) {
 			f := graph.Start(t.Context(), h, []*graph.Node{node})
+			time.Sleep(10 * time.Millisecond)
+			within(t, time.Minute, "collecting garbage", runtime.GC) // seconds, where there is one CPU
 			reason := errors.New("had enough")
-			time.AfterFunc(30*time.Millisecond, func() { f.Cancel(reason) })
+			f.Cancel(reason)
 			within(t, 2*time.Second, name, func() {
 				_, err := f.Wait()
 				wantError(t, err, abi.Cancelled, "had enough")

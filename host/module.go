@@ -148,7 +148,11 @@ func (m *Module) load(ctx context.Context, binary []byte) (err error) {
 		return err
 	}
 	hint := time.AfterFunc(slowCompile, func() {
-		h.log.Info(fmt.Sprintf("compiling %s (%s); it is kept for the next time", printable(m.name), sizeText(uint64(len(binary)))))
+		kept := "; it is kept for the next time"
+		if h.config.noCache {
+			kept = ""
+		}
+		h.log.Info(fmt.Sprintf("compiling %s (%s)%s", printable(m.name), sizeText(uint64(len(binary))), kept))
 	})
 	m.compiled, err = h.engine.Compile(ctx, rewritten, m.id)
 	hint.Stop()

@@ -5,7 +5,7 @@ package memory
 // bytes are in use. It never moves. Pages that the guest has not touched cost
 // nothing where the system has mmap; elsewhere the whole limit is allocated.
 type Linear struct {
-	reserved []byte // nil once freed
+	reserved []byte // nil once freed; then the limit is 0
 	limit    uint64
 	refused  uint64
 }
@@ -36,6 +36,6 @@ func (l *Linear) Refused() uint64 { return l.refused }
 func (l *Linear) Free() {
 	if l.reserved != nil {
 		release(l.reserved)
-		l.reserved = nil
+		l.reserved, l.limit = nil, 0
 	}
 }

@@ -28,6 +28,7 @@ type instance struct {
 	memory *memory.Linear  // nil if the module defines none
 	files  map[*file]bool  // that the guest has open
 	ctx    context.Context // of the call that runs
+	inner  context.Context // ctx, by which host functions find the instance
 	data   any
 }
 
@@ -51,7 +52,8 @@ func (m *module) Instantiate(ctx context.Context, c engine.Config) (_ engine.Ins
 			i.free()
 		}
 	}()
-	i.module, err = m.runtime.InstantiateModule(context.WithValue(ctx, instanceKey{}, i), m.compiled, m.configOf(i, &c.WASI))
+	i.inner = context.WithValue(ctx, instanceKey{}, i)
+	i.module, err = m.runtime.InstantiateModule(i.inner, m.compiled, m.configOf(i, &c.WASI))
 	if err != nil {
 		return nil, callError(ctx, err)
 	}
@@ -122,8 +124,10 @@ func (i *instance) Call(ctx context.Context, export string, _ instrument.FuncTyp
 	if f == nil {
 		return fmt.Errorf("no export %q", export)
 	}
-	i.ctx = ctx
-	return callError(ctx, f.CallWithStack(context.WithValue(ctx, instanceKey{}, i), stack))
+	if ctx != i.ctx {
+		i.ctx, i.inner = ctx, context.WithValue(ctx, instanceKey{}, i)
+	}
+	return callError(ctx, f.CallWithStack(i.inner, stack))
 }
 
 func (i *instance) Memory() []byte {

@@ -150,7 +150,8 @@ func (e *wazeroEngine) compile(ctx context.Context, binary []byte, dir string) (
 		return m, err
 	}
 	// Without a source of randomness, each instance would seed one of wazero's: 7 µs.
-	m.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(randomness{})
+	m.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().
+		WithSysNanotime().WithSysWalltime().WithRandSource(randomness{})
 	ours := false
 	for _, f := range m.compiled.ImportedFunctions() {
 		module, _, _ := f.Import()
@@ -158,7 +159,6 @@ func (e *wazeroEngine) compile(ctx context.Context, binary []byte, dir string) (
 		ours = ours || module == e.opts.ImportModule
 	}
 	if m.wasi {
-		m.config = m.config.WithSysNanotime().WithSysWalltime()
 		if err := m.wasiModule(ctx); err != nil {
 			return m, err
 		}
