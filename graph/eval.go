@@ -79,7 +79,7 @@ func (r *run) start() {
 	}
 	if !r.ex.Pool().Submit(&span{r, 0, r.nodes}) {
 		r.mu.Lock()
-		r.err = errors.New("graph: the executor is closed")
+		r.err = abi.Errorf(abi.Cancelled, "graph: the executor is closed")
 		r.mu.Unlock()
 		r.done(1)
 	}

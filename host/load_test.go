@@ -69,7 +69,7 @@ func TestLoadErrors(t *testing.T) {
 		"shared memory":      {header + section(5, "\x01\x03\x01\x02"), "shared between threads"},
 		"two memories":       {header + section(5, "\x02\x00\x01\x00\x01"), "2 memories"},
 		"huge table":         {header + section(4, "\x01\x70\x00"+leb(1<<22)), "table of 4194304 entries"},
-		"huge locals":        {withLocals("\x01"+leb(1<<31)+"\x7f", ""), "function 0: 2147483648 locals"},
+		"huge locals":        {withLocals("\x01"+leb(1<<31)+"\x7f", ""), "2147483648 locals"},
 		"huge function":      {function(strings.Repeat("\x01", 8_000_000)), "function 0 has 8000002 bytes"},
 		"invalid code":       {function("\x6a"), "i32.add"},
 		"unknown code":       {function("\xff"), "function"},

@@ -309,8 +309,8 @@ func TestREADME(t *testing.T) {
 	}
 	h := newTinyHost(t, buildGuest(t, dir))
 	d := h.manifest.Tasks[0]
-	if declared := "task " + d.Name + d.Sig.String() + " # " + d.Doc; !strings.Contains(string(readme), "\n"+declared+"\n") {
-		t.Errorf("README.md does not show %q", declared)
+	if shown := "\n  " + d.Name + d.Sig.String() + "  typed  " + d.Doc + "\n"; !strings.Contains(string(readme), shown) {
+		t.Errorf("README.md does not show %q", shown)
 	}
 	got, err := h.call(t, "greet", "World")
 	if s, _ := got.Str(); err != nil || s != "Hello, World" {

@@ -13,9 +13,10 @@ import (
 type Engine interface {
 	// Name returns the engine's name, as --engine takes it.
 	Name() string
-	// Compile compiles binary, whose SHA-256 is id and which imports nothing but
-	// WASI preview 1 and the functions of Options. Files under Options.Cache make
-	// it fast the next time.
+	// Compile compiles binary, which instrument.Rewrite has made of a module whose
+	// SHA-256 is id, and which imports nothing but WASI preview 1, the functions of
+	// Options and what the rewriting has added. Files under Options.Cache make it
+	// fast the next time.
 	Compile(ctx context.Context, binary []byte, id [32]byte) (Module, error)
 	Close() error
 }

@@ -198,14 +198,19 @@ func looksLike(data []byte) string {
 
 // The ids of sections (§5.5.2).
 const (
-	typeSection     = 1
-	importSection   = 2
-	functionSection = 3
-	tableSection    = 4
-	memorySection   = 5
-	exportSection   = 7
-	startSection    = 8
-	codeSection     = 10
+	typeSection      = 1
+	importSection    = 2
+	functionSection  = 3
+	tableSection     = 4
+	memorySection    = 5
+	globalSection    = 6
+	exportSection    = 7
+	startSection     = 8
+	elementSection   = 9
+	codeSection      = 10
+	dataSection      = 11
+	dataCountSection = 12
+	tagSection       = 13
 )
 
 type describer struct {

@@ -1,8 +1,10 @@
 // Package wazero runs modules with wazero, in pure Go.
 //
 // Each module has a runtime of its own, so that closing it frees all that it
-// made. Until the rewriter's countdown is there, WithCloseOnContextDone is what
-// stops a guest and lets the garbage collector in: right, and slow in loops.
+// made. A guest cannot be preempted; what stops it, and lets the garbage collector
+// in, is the call of the host that instrument.Rewrite puts into every cycle of
+// execution (pollModule). wazero's own WithCloseOnContextDone looks in loops only,
+// and makes them several times slower.
 package wazero
 
 import (
@@ -18,6 +20,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"entangle.example/entangle/host/internal/engine"
+	"entangle.example/entangle/host/internal/instrument"
 	"entangle.example/entangle/host/internal/wasi"
 )
 
@@ -135,7 +138,7 @@ func (e *wazeroEngine) compile(ctx context.Context, binary []byte, dir string) (
 			m = nil
 		}
 	}()
-	c := wazero.NewRuntimeConfig().WithCoreFeatures(features).WithCloseOnContextDone(true)
+	c := wazero.NewRuntimeConfig().WithCoreFeatures(features)
 	if dir != "" {
 		if m.cache, err = wazero.NewCompilationCacheWithDir(dir); err != nil {
 			return m, err
@@ -158,6 +161,9 @@ func (e *wazeroEngine) compile(ctx context.Context, binary []byte, dir string) (
 		m.wasi = m.wasi || module == wasi.Module
 		ours = ours || module == e.opts.ImportModule
 	}
+	if err := m.pollModule(ctx); err != nil {
+		return m, err
+	}
 	if m.wasi {
 		if err := m.wasiModule(ctx); err != nil {
 			return m, err
@@ -167,6 +173,18 @@ func (e *wazeroEngine) compile(ctx context.Context, binary []byte, dir string) (
 		return m, m.hostModule(ctx)
 	}
 	return m, nil
+}
+
+// pollModule makes the function importable that a rewritten module calls every so
+// often. That it is called at all lets Go's scheduler and collector in.
+func (m *module) pollModule(ctx context.Context) error {
+	_, err := m.runtime.NewHostModuleBuilder(instrument.PollModule).NewFunctionBuilder().
+		WithGoFunction(api.GoFunc(func(ctx context.Context, _ []uint64) {
+			if i := ctx.Value(instanceKey{}).(*instance); i.ctx.Err() != nil {
+				panic(&hostError{context.Cause(i.ctx)})
+			}
+		}), nil, nil).Export(instrument.PollName).Instantiate(ctx)
+	return err
 }
 
 // wasiModule makes WASI importable.

@@ -26,7 +26,11 @@ func section(id byte, parts ...string) string {
 
 func instantiate(t *testing.T, e engine.Engine, binary string, c engine.Config) (engine.Instance, error) {
 	t.Helper()
-	m, err := e.Compile(t.Context(), []byte(binary), [32]byte{})
+	rewritten, err := instrument.Rewrite([]byte(binary))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := e.Compile(t.Context(), rewritten, [32]byte{})
 	if err != nil {
 		t.Fatal(err)
 	}
