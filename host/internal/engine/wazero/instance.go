@@ -36,7 +36,7 @@ func (m *module) Instantiate(ctx context.Context, c engine.Config) (_ engine.Ins
 	i := &instance{data: c.Data, ctx: ctx}
 	var reserveErr error
 	ctx = experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(func(_, most uint64) experimental.LinearMemory {
-		if i.memory, reserveErr = memory.Reserve(min(most, c.MemoryLimit)); reserveErr != nil {
+		if i.memory, reserveErr = m.memories.Reserve(min(most, c.MemoryLimit)); reserveErr != nil {
 			i.memory = &memory.Linear{}
 			panic(reserveErr) // wazero would slice what there is not
 		}

@@ -21,6 +21,7 @@ import (
 
 	"entangle.example/entangle/host/internal/engine"
 	"entangle.example/entangle/host/internal/instrument"
+	"entangle.example/entangle/host/internal/memory"
 	"entangle.example/entangle/host/internal/wasi"
 )
 
@@ -119,6 +120,7 @@ type module struct {
 	compiled wazero.CompiledModule
 	config   wazero.ModuleConfig // what all instances have
 	wasi     bool                // it imports WASI
+	memories memory.Pool
 }
 
 // parallelSize is the size of a module from which on functions are compiled in
@@ -243,6 +245,7 @@ func (m *module) Close() error {
 	if m.runtime != nil {
 		errs = append(errs, m.runtime.Close(ctx))
 	}
+	m.memories.Close()
 	if m.cache != nil {
 		errs = append(errs, m.cache.Close(ctx))
 	}
