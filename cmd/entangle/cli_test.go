@@ -63,6 +63,7 @@ func TestResults(t *testing.T) {
 		{"5", []string{"eval", "-m", mathWasm, "add(mult(one(), two()), three())"}},
 		{"[0,2,4]", []string{"eval", "-m", mathWasm, "[add(i, i) for i in range(3)]"}},
 		{"10", []string{"run", "../../examples/quickstart.star"}},
+		{"5", []string{"run", "../../examples/plain/add.wasm", "2", "3"}},
 		{`{"$float":"Infinity"}`, []string{"run", mathWasm + ":fdiv", "1", "0"}},
 	} {
 		out, errs, status := cli(t, "7", c.args...)
@@ -329,6 +330,24 @@ func TestWordcount(t *testing.T) {
 	out2, errs, status := cli(t, "", "run", "../../examples/wordcount/wordcount.star", "--", dir)
 	if status != 1 || !strings.Contains(errs, "dangling") || !strings.Contains(out2, "the") {
 		t.Errorf("with an unreadable file: status %d, %s\n%s", status, out2, errs)
+	}
+}
+
+// A Go file with no SDK is a module of plain tasks.
+func TestPlainGo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds a guest; run without -short")
+	}
+	wasm := filepath.Join(t.TempDir(), "add_go.wasm")
+	build := exec.Command("go", "build", "-buildmode=c-shared", "-o", wasm, "../../examples/plain/add.go")
+	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	for task, want := range map[string]string{"add": "5\n", "hypot2": "13.0\n"} {
+		if out, errs, status := cli(t, "", "run", wasm+":"+task, "2", "3"); out != want || status != 0 {
+			t.Errorf("%s(2, 3) is %q, status %d, %s", task, out, status, errs)
+		}
 	}
 }
 

@@ -239,10 +239,8 @@ func (d *describer) section(id byte, r *reader) {
 			d.m.Producers = producers(rest)
 		}
 	case typeSection:
-		for range r.count(1) {
-			if !d.recType(r) {
-				return
-			}
+		for range r.count(3) {
+			r.recType(func(t FuncType) { d.types = append(d.types, t) })
 		}
 	case importSection:
 		for range r.count(4) {
@@ -272,18 +270,6 @@ func (d *describer) section(id byte, r *reader) {
 	default:
 		r.off = len(r.data)
 	}
-}
-
-// recType reads a type of the type section. It reports false, and gives up on
-// the section without an error, at types of proposals that we know nothing of:
-// the engine decides about those.
-func (d *describer) recType(r *reader) bool {
-	if form := r.byte(); form != 0x60 && r.err == nil {
-		r.off = len(r.data)
-		return false
-	}
-	d.types = append(d.types, FuncType{r.valTypes(), r.valTypes()})
-	return r.err == nil
 }
 
 func (d *describer) imported(r *reader) {
@@ -431,6 +417,34 @@ func (r *reader) name() string {
 		return ""
 	}
 	return string(b)
+}
+
+// recType reads an item of the type section: a type, or a group of them, which
+// counts as many. Only functions are types here.
+func (r *reader) recType(add func(FuncType)) {
+	const group, sub, subFinal, fn = 0x4e, 0x50, 0x4f, 0x60
+	n, form := uint32(1), r.byte()
+	grouped := form == group
+	if grouped {
+		n = r.count(3)
+	}
+	for range n {
+		if grouped {
+			form = r.byte()
+		}
+		if form == sub || form == subFinal {
+			for range r.count(1) {
+				r.u32()
+			}
+			form = r.byte()
+		}
+		if form != fn {
+			r.fail("type of form %#x: want a function", form)
+		}
+		if t := (FuncType{r.valTypes(), r.valTypes()}); r.err == nil {
+			add(t)
+		}
+	}
 }
 
 func (r *reader) valTypes() []ValType {

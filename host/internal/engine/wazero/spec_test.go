@@ -1,4 +1,4 @@
-package instrument
+package wazero
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
+
+	"entangle.example/entangle/host/internal/instrument"
 )
 
 // specSuites are the official test suites that ship, compiled, inside wazero's
@@ -121,7 +123,7 @@ func runSpec(t *testing.T, file string) (passed, failed int) {
 		defer r.rt[i].Close(r.ctx)
 		r.spectest(i, filepath.Dir(file))
 	}
-	if _, err := r.rt[1].NewHostModuleBuilder(PollModule).NewFunctionBuilder().WithFunc(func() { r.polls++ }).Export(PollName).Instantiate(r.ctx); err != nil {
+	if _, err := r.rt[1].NewHostModuleBuilder(instrument.PollModule).NewFunctionBuilder().WithFunc(func() { r.polls++ }).Export(instrument.PollName).Instantiate(r.ctx); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range script.Commands {
@@ -197,7 +199,7 @@ func (r *specRun) module(dir string, c specCommand) bool {
 	}
 	r.current = [2]api.Module{}
 	name := c.Filename
-	rewritten, rewriteErr := Rewrite(b)
+	rewritten, rewriteErr := instrument.Rewrite(b)
 	var errs [2]error
 	for i, bin := range [][]byte{b, rewritten} {
 		if i == 1 && rewriteErr != nil {
@@ -224,10 +226,10 @@ func (r *specRun) refused(dir string, c specCommand) bool {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if _, err := Describe(b); err != nil {
+	if _, err := instrument.Describe(b); err != nil {
 		return true
 	}
-	rewritten, err := Rewrite(b)
+	rewritten, err := instrument.Rewrite(b)
 	if err != nil {
 		return true
 	}
