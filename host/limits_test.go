@@ -20,8 +20,11 @@ task sleep() -> int
 // endless are tasks that do not end by themselves.
 func endless(t testing.TB, h *host.Host) map[string]*graph.Node {
 	stop, typed := loadGuest(t, h, "stop", ""), loadGuest(t, h, "typed", typedSleepers)
+	bulk := loadGuest(t, h, "bulk", "")
 	return map[string]*graph.Node{
 		"loop":        stop.Task("spin")(),
+		"fills":       bulk.Task("fill")(),
+		"copies":      bulk.Task("copy")(),
 		"recursion":   stop.Task("fib")(90),
 		"tail calls":  stop.Task("tail")(),
 		"call by ref": stop.Task("indirect")(),

@@ -110,11 +110,17 @@ const (
 	opReturnCallIndirect = 0x13
 	opCallRef            = 0x14
 	opReturnCallRef      = 0x15
+	opSelect             = 0x1b
+	opLocalGet           = 0x20
+	opLocalTee           = 0x22
 	opGlobalGet          = 0x23
 	opGlobalSet          = 0x24
 	opI32Const           = 0x41
 	opI32Eqz             = 0x45
+	opI32GtS             = 0x4a
 	opI32Sub             = 0x6b
+	opI32ShrU            = 0x76
+	opBulk               = 0xfc // and a number
 )
 
 // An instruction is one that a walk has read: code[start:end].
@@ -125,6 +131,19 @@ type instruction struct {
 	kind       immediates
 	index      uint32 // of kinds index and function; the first of twoIndices; the type of a typed block
 	typed      bool   // of kinds blockType and tryTable: the type is an index
+}
+
+// isBulk reports whether in works on a range whose length is its last operand:
+// memory.init, copy and fill, and table.init, copy, grow and fill.
+func (in instruction) isBulk() bool {
+	if in.op != opBulk {
+		return false
+	}
+	switch in.sub {
+	case 8, 10, 11, 12, 14, 15, 17:
+		return true
+	}
+	return false
 }
 
 // instruction reads the next one.

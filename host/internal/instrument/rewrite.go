@@ -4,7 +4,9 @@ package instrument
 // the garbage collector wants the world to stop, the whole process waits for it.
 // So the rewritten module counts down a global of its own at the beginning of
 // each loop's body and of each function that may call another, which between
-// them are in every cycle of execution, and calls the host at zero.
+// them are in every cycle of execution, and calls the host at zero. An instruction
+// that works on a range (memory.fill, table.copy, …) counts for as much as it
+// takes, so that a loop of them is not longer than one of others.
 //
 // Function indices shift: the host's function is the last import, and so every
 // function that the module defines has a number one higher. Whatever is added
@@ -18,7 +20,7 @@ import (
 )
 
 // RewriteVersion changes whenever Rewrite gives other bytes for the same module.
-const RewriteVersion = 2
+const RewriteVersion = 3
 
 // The import by which a rewritten module lets the host in: a function without
 // parameters and results. No module that is loaded may import it itself.
@@ -182,11 +184,17 @@ func (w *rewriter) complete() {
 	}
 }
 
-// poll, wrapper and counter are the indices of what is added: the imported
-// function, the function that resets the counter and calls it, and the counter.
+// poll, wrapper, charge and counter are the indices of what is added: the imported
+// function, the function that resets the counter and calls it, the function that
+// takes the length of a range off the counter, and the counter.
 func (w *rewriter) poll() uint32    { return w.imported }
 func (w *rewriter) wrapper() uint32 { return w.functions + 1 }
+func (w *rewriter) charge() uint32  { return w.functions + 2 }
 func (w *rewriter) counter() uint32 { return w.globals }
+
+// The types that are added: of poll and wrapper, and of charge.
+func (w *rewriter) pollType() uint32   { return w.types }
+func (w *rewriter) chargeType() uint32 { return w.types + 1 }
 
 // rewrite writes what becomes of s.
 func (w *rewriter) rewrite(s part) error {
@@ -204,11 +212,11 @@ func (w *rewriter) rewrite(s part) error {
 		}
 		r.err = nil // whatever is wrong with it is nobody's business
 	case typeSection:
-		body = added(r, []byte{0x60, 0, 0})
+		body = added(r, []byte{0x60, 0, 0}, []byte{0x60, 1, byte(I32), 1, byte(I32)})
 	case importSection:
 		body = added(r, w.pollImport())
 	case functionSection:
-		body = added(r, leb(nil, w.types))
+		body = added(r, leb(nil, w.pollType()), leb(nil, w.chargeType()))
 	case tableSection:
 		body = boundTables(r)
 	case globalSection:
@@ -238,19 +246,19 @@ func (w *rewriter) rewrite(s part) error {
 // leb appends n as an unsigned LEB128 number.
 func leb(b []byte, n uint32) []byte { return binary.AppendUvarint(b, uint64(n)) }
 
-// added returns a section that is a vector, with one more item.
-func added(r *reader, item []byte) []byte {
+// added returns a section that is a vector, with more items.
+func added(r *reader, items ...[]byte) []byte {
 	n := r.count(1)
-	body := leb(make([]byte, 0, len(r.data)-r.off+len(item)+5), n+1)
+	body := leb(make([]byte, 0, len(r.data)-r.off+64), n+uint32(len(items)))
 	body = append(body, r.data[r.off:]...)
 	r.off = len(r.data)
-	return append(body, item...)
+	return append(body, slices.Concat(items...)...)
 }
 
 func (w *rewriter) pollImport() []byte {
 	b := append(leb(nil, uint32(len(PollModule))), PollModule...)
 	b = append(leb(b, uint32(len(PollName))), PollName...)
-	return leb(append(b, byte(FuncKind)), w.types)
+	return leb(append(b, byte(FuncKind)), w.pollType())
 }
 
 // shifted returns what function fn of the original is now.
@@ -382,7 +390,7 @@ func (w *rewriter) rewriteElements(r *reader) []byte {
 // rewriteCode puts the checks in and shifts calls.
 func (w *rewriter) rewriteCode(r *reader) []byte {
 	n := r.count(1)
-	out := leb(make([]byte, 0, (len(r.data)-r.off)*5/4), n+1)
+	out := leb(make([]byte, 0, (len(r.data)-r.off)*5/4), n+2)
 	check := w.check()
 	var code []byte
 	for i := range n {
@@ -403,10 +411,31 @@ func (w *rewriter) rewriteCode(r *reader) []byte {
 		}
 		out = append(leb(out, uint32(len(code))), code...)
 	}
-	body := append([]byte{0, opI32Const}, pollEvery...)
-	body = leb(append(body, opGlobalSet), w.counter())
-	body = append(leb(append(body, opCall), w.poll()), opEnd)
-	return append(leb(out, uint32(len(body))), body...)
+	for _, body := range [][]byte{w.wrapperBody(), w.chargeBody()} {
+		out = append(leb(out, uint32(len(body))), body...)
+	}
+	return out
+}
+
+// wrapperBody is: counter = PollEvery; poll().
+func (w *rewriter) wrapperBody() []byte {
+	b := append([]byte{0, opI32Const}, pollEvery...)
+	b = leb(append(b, opGlobalSet), w.counter())
+	return append(leb(append(b, opCall), w.poll()), opEnd)
+}
+
+// chargeShift says how many bytes of a range count as much as one check: a check
+// and its share of a loop take about as long as 1 KiB of memory.fill.
+const chargeShift = 10
+
+// chargeBody is, of n: x := counter - n>>chargeShift; counter = x > 0 ? x : 1;
+// return n. The next check polls where 1 is left.
+func (w *rewriter) chargeBody() []byte {
+	b := leb([]byte{1, 1, byte(I32), opGlobalGet}, w.counter()) // one local, x
+	b = append(b, opLocalGet, 0, opI32Const, chargeShift, opI32ShrU, opI32Sub, opLocalTee, 1,
+		opI32Const, 1, opLocalGet, 1, opI32Const, 0, opI32GtS, opSelect)
+	b = leb(append(b, opGlobalSet), w.counter())
+	return append(b, opLocalGet, 0, opEnd)
 }
 
 // check is: if --counter == 0, call the wrapper.
@@ -438,6 +467,9 @@ func (w *rewriter) function(out []byte, r *reader, check []byte) []byte {
 	calls := false
 	for r.err == nil && r.off < len(r.data) {
 		in := r.instruction()
+		if in.isBulk() {
+			out = leb(append(out, opCall), w.charge()) // of the length, which is on top
+		}
 		out = w.instruction(out, r, in)
 		switch in.op {
 		case opLoop:

@@ -56,6 +56,7 @@ func TestRewriteCode(t *testing.T) {
 		"loop":              {"\x00\x03\x40\x0c\x00\x0b\x0b", "\x00\x03\x40" + check + "\x0c\x00\x0b\x0b"},
 		"behind the locals": {"\x01\x09\x7f\x12\x00\x0b", "\x01\x09\x7f" + check + "\x12\x01\x0b"},
 		"typed loop":        {"\x00\x03\x00\x0b\x0b", "\x00\x03\x00" + check + "\x0b\x0b"},
+		"a range":           {"\x00\x41\x00\x41\x00\x41\x00\xfc\x0b\x00\x0b", "\x00\x41\x00\x41\x00\x41\x00\x10\x03\xfc\x0b\x00\x0b"},
 		"a constant":        {"\x00\x41\x83\x20\x1a\x0b", "\x00\x41\x83\x20\x1a\x0b"},
 	} {
 		got, err := Rewrite([]byte(header + section(1, "\x01", "\x60\x00\x00") + section(3, "\x01\x00") +
@@ -64,7 +65,7 @@ func TestRewriteCode(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if b := bodies(t, got); len(b) != 2 || b[0] != c.want || b[1] != "\x00\x41\x80\x80\x04\x24\x00\x10\x00\x0b" {
+		if b := bodies(t, got); len(b) != 3 || b[0] != c.want || b[1] != "\x00\x41\x80\x80\x04\x24\x00\x10\x00\x0b" {
 			t.Errorf("%s: the bodies are %q, want %q", name, b, c.want)
 		}
 		if d, err := Describe(got); err != nil || len(d.Custom) != 0 || d.Imports[0].Module != PollModule {
@@ -132,7 +133,7 @@ func FuzzRewrite(f *testing.F) {
 			t.Fatalf("rewritten: %v", err)
 		}
 		if before.Functions > 0 {
-			before.Functions++
+			before.Functions += 2
 			before.Imports = append(before.Imports, Import{Module: PollModule, Name: PollName})
 			if i := len(before.Imports) - 1; i >= len(after.Imports) || after.Imports[i].Type.String() != "()" {
 				t.Fatalf("imports %+v", after.Imports)
