@@ -41,7 +41,7 @@ func TestStops(t *testing.T) {
 	h := open(t, host.Config{}.WithoutCache().WithCPUs(2))
 	for name, node := range endless(t, h) {
 		t.Run("timeout/"+name, func(t *testing.T) {
-			within(t, 30*time.Second, name, func() {
+			within(t, 2*time.Second, name, func() {
 				_, err := graph.RunAll(t.Context(), h, []*graph.Node{node.With(graph.Policy{Timeout: 50 * time.Millisecond})})
 				wantError(t, err, abi.TimedOut, "ran longer than its timeout of 50ms")
 			})
@@ -52,7 +52,7 @@ func TestStops(t *testing.T) {
 			within(t, time.Minute, "collecting garbage", runtime.GC) // seconds, where there is one CPU
 			reason := errors.New("had enough")
 			f.Cancel(reason)
-			within(t, 30*time.Second, name, func() {
+			within(t, 2*time.Second, name, func() {
 				_, err := f.Wait()
 				wantError(t, err, abi.Cancelled, "had enough")
 				if !errors.Is(err, reason) {
@@ -69,7 +69,7 @@ func TestFailureStopsOthers(t *testing.T) {
 	stop, plain := loadGuest(t, h, "stop", ""), loadGuest(t, h, "plain", "")
 	wait := graph.Func("wait", func(ctx context.Context) int64 { time.Sleep(20 * time.Millisecond); return 0 })
 	nodes := []*graph.Node{stop.Task("spin")(), stop.Task("spin")(), plain.Task("divide")(1, wait())}
-	within(t, 30*time.Second, "a failed run", func() {
+	within(t, 2*time.Second, "a failed run", func() {
 		_, err := graph.RunAll(t.Context(), h, nodes)
 		if e := wantError(t, err, abi.Trapped, "divide: integer divide by zero"); len(e.Log) > 0 || len(e.Stack) != 1 {
 			t.Errorf("%+v", e)
@@ -145,7 +145,7 @@ func TestFloods(t *testing.T) {
 		{m.Task("print_flood"), "print_flood: it logged more than 1 MiB"},
 		{loadGuest(t, h, "flood", "").Task("main"), "main: it wrote more than 64 MiB to standard output"},
 	} {
-		within(t, 30*time.Second, c.want, func() {
+		within(t, 5*time.Second, c.want, func() {
 			_, err := run(t.Context(), h, c.task)
 			wantError(t, err, abi.LimitHit, c.want)
 		})
