@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"math"
 	"unicode/utf8"
-	"unsafe"
 )
 
 // CBOR major types (RFC 8949 §3.1), as they stand in the top three bits.
@@ -205,18 +204,12 @@ func appendArray(b []byte, a Array) []byte {
 // int64, keys that are no strings or come twice, strings that are not UTF-8,
 // bytes after the value, and more than lim allows. The value does not refer to
 // data afterwards.
-func Decode(data []byte, lim Limits) (Value, error) { return decode(data, lim, false) }
-
-// DecodeView is Decode without copies: the strings, bytes and arrays of the value
-// are parts of data, which must stay as it is for as long as the value is used.
-func DecodeView(data []byte, lim Limits) (Value, error) { return decode(data, lim, true) }
-
-func decode(data []byte, lim Limits, view bool) (Value, error) {
+func Decode(data []byte, lim Limits) (Value, error) {
 	lim = lim.withDefaults()
 	if len(data) > lim.Bytes {
 		return Value{}, &DecodeError{0, fmt.Sprintf("value of %d bytes is larger than the limit of %d", len(data), lim.Bytes)}
 	}
-	d := decoder{data: data, items: lim.Items, depth: lim.Depth, lim: lim, view: view}
+	d := decoder{data: data, items: lim.Items, depth: lim.Depth, lim: lim}
 	v, err := d.value()
 	if err != nil {
 		return Value{}, err
@@ -233,15 +226,6 @@ type decoder struct {
 	items int // how many more are allowed
 	depth int // how many more levels are allowed
 	lim   Limits
-	view  bool // values may refer to data
-}
-
-// own returns b, a part of data, as bytes that a value may keep.
-func (d *decoder) own(b []byte) []byte {
-	if d.view {
-		return b[:len(b):len(b)]
-	}
-	return append([]byte(nil), b...)
 }
 
 func (d *decoder) fail(off int, reason string) error { return &DecodeError{off, reason} }
@@ -301,9 +285,6 @@ func (d *decoder) text(start int, n uint64) (string, error) {
 	if !utf8.Valid(b) {
 		return "", d.fail(start, errInvalidUTF8.Error())
 	}
-	if d.view {
-		return unsafe.String(unsafe.SliceData(b), len(b)), nil
-	}
 	return string(b), nil
 }
 
@@ -344,7 +325,7 @@ func (d *decoder) value() (Value, error) {
 		return Int(int64(n)), nil
 	case majorBytes:
 		b, err := d.take(start, n)
-		return Bytes(d.own(b)), err
+		return Bytes(append([]byte(nil), b...)), err
 	case majorText:
 		s, err := d.text(start, n)
 		return String(s), err
@@ -538,6 +519,6 @@ func (d *decoder) elements(start int, tag uint64, a *Array) error {
 	if len(b)%a.DType.Size() != 0 {
 		return d.fail(start, fmt.Sprintf("%d bytes are no whole number of %v", len(b), a.DType))
 	}
-	a.Data = d.own(b)
+	a.Data = append([]byte(nil), b...)
 	return nil
 }

@@ -114,17 +114,6 @@ func MapOf(m map[string]Value) Value {
 	return v
 }
 
-// SortedMap is [Map] for entries that are in the order of the wire already, which
-// it checks.
-func SortedMap(es []Entry) (Value, error) {
-	for i := 1; i < len(es); i++ {
-		if compareKeys(es[i-1].Key, es[i].Key) >= 0 {
-			return Value{}, fmt.Errorf("key %q does not come after %q", es[i].Key, es[i-1].Key)
-		}
-	}
-	return sortedMap(es), nil
-}
-
 func sortedMap(es []Entry) Value {
 	return Value{kind: MapKind, ptr: unsafe.Pointer(unsafe.SliceData(es)), num: uint64(len(es))}
 }

@@ -189,7 +189,7 @@ func (r *run) exec(w *sched.Worker, s *state) (*sched.Worker, *state) {
 	}
 	sc.args = args
 	c := &sc.call
-	c.Ctx, c.Node, c.Args, c.Worker, c.ex = r.ctx, n, args, w, r.ex
+	c.Ctx, c.Node, c.Args, c.Worker = r.ctx, n, args, w
 	var began time.Time
 	if r.observer != nil {
 		began = time.Now()

@@ -248,8 +248,7 @@ func (n *Node) node() *Node { return n }
 
 // clone returns a copy of n to be changed before anyone sees it.
 func (n *Node) clone() *Node {
-	m := &Node{def: n.def, args: n.args, pos: n.pos, more: n.moreCopy()}
-	return m
+	return &Node{def: n.def, args: n.args, pos: n.pos, more: n.moreCopy()}
 }
 
 // With returns a copy of n under policy p: what p leaves at zero stays as it was.

@@ -54,8 +54,6 @@ type Call struct {
 	// narrower needs checks them.
 	Args   []abi.Value
 	Worker *sched.Worker
-
-	ex Executor
 }
 
 // Context returns the context of this call, which ends with the run or after the
@@ -77,10 +75,6 @@ func (c *Call) Block(fn func()) {
 	c.Worker.Local = nil // c itself; who takes the worker over makes its own
 	c.Worker = c.Worker.Block(fn)
 }
-
-// Executor returns the executor of this call, for tasks that run graphs
-// themselves (within Block).
-func (c *Call) Executor() Executor { return c.ex }
 
 // Func returns a task that calls fn, a Go function, in this process. Parameters
 // and results are what [abi.From] and [abi.Into] convert; fn may return an error

@@ -35,17 +35,12 @@ type Job interface {
 // A Config says how many workers a pool has. The zero Config has one on each CPU
 // that the process may use.
 type Config struct {
-	cpus  int
-	unpin bool
+	cpus int
 }
 
 // WithCPUs returns c with n cookies, 0 for the default. Beyond the usable CPUs,
 // cookies share CPUs.
 func (c Config) WithCPUs(n int) Config { c.cpus = n; return c }
-
-// WithPinning returns c with or without binding threads to CPUs; the default is
-// to bind them where the system has that.
-func (c Config) WithPinning(on bool) Config { c.unpin = !on; return c }
 
 // A Pool is a set of workers.
 type Pool struct {
@@ -93,12 +88,8 @@ func New(c Config) (*Pool, error) {
 	if n < 0 || n > most {
 		return nil, fmt.Errorf("sched: %d CPUs: want 1 to %d, or 0 for all", n, most)
 	}
-	p := &Pool{pin: !c.unpin}
-	if p.pin {
-		if p.pinErr = canPin(usable[0]); p.pinErr != nil {
-			p.pin = false
-		}
-	}
+	p := &Pool{pinErr: canPin(usable[0])}
+	p.pin = p.pinErr == nil
 	for i := range n {
 		p.workers = append(p.workers, &Worker{pool: p, id: i, cpu: usable[i%len(usable)], wake: make(chan struct{}, 1)})
 	}
