@@ -17,7 +17,7 @@ TIME ?= 1m
 
 .PHONY: all test ci fuzz golden tasks tasks-c tasks-go clean $(C_WASM) $(GO_WASM)
 all:
-	go build -o entangle ./cmd/entangle
+	CGO_ENABLED=0 go build -o entangle ./cmd/entangle
 test:
 	go test ./...
 ci:

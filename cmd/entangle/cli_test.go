@@ -232,6 +232,10 @@ func TestDoctorAndVersion(t *testing.T) {
 	if !seen["cpus"].OK || !seen["go"].OK || seen["gpu"].Name == "" {
 		t.Errorf("doctor says %s", out)
 	}
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(write(t, "file", ""), "below"))
+	if out, errs, status := cli(t, "", "doctor"); runtime.GOOS == "linux" && (status != 1 || !strings.Contains(out, "XDG_CACHE_HOME") || !strings.Contains(errs, "cache does not work")) {
+		t.Errorf("without a cache doctor has status %d: %s", status, errs)
+	}
 	if out, _, status := cli(t, "", "version"); status != 0 || !strings.HasPrefix(out, "entangle ") || !strings.Contains(out, runtime.Version()) {
 		t.Errorf("version printed %q", out)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,7 +43,7 @@ does not work.`,
 			if asJSON {
 				enc := json.NewEncoder(s.out)
 				enc.SetIndent("", "  ")
-				return enc.Encode(findings)
+				return errors.Join(enc.Encode(findings), broken(findings))
 			}
 			w := tabwriter.NewWriter(s.out, 0, 4, 2, ' ', 0)
 			for _, f := range findings {
@@ -55,11 +56,22 @@ does not work.`,
 					fmt.Fprintf(w, "\t\t%s\n", f.Advice)
 				}
 			}
-			return w.Flush()
+			return errors.Join(w.Flush(), broken(findings))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// broken returns an error if something does not work that every run needs, or
+// that makes each of them slow.
+func broken(findings []finding) error {
+	for _, f := range findings {
+		if !f.OK && (f.Name == "cpus" || f.Name == "cache") {
+			return fmt.Errorf("%s does not work here: %s", f.Name, f.Found)
+		}
+	}
+	return nil
 }
 
 func examine(ctx context.Context) []finding {
