@@ -12,10 +12,13 @@ C_WASM  := tasks/math.wasm tasks/text.wasm examples/mandelbrot/mandelbrot.wasm e
            examples/plain/hello.wasm cmd/entangle/bench/guests/bench.wasm cmd/entangle/bench/guests/hello.wasm
 GO_WASM := tasks/counts.wasm tasks/image.wasm cmd/entangle/bench/guests/go.wasm
 
+# soak makes that many calls on each engine, and takes minutes; CI does not run it.
+SOAK ?= 10000000
+
 # fuzz runs one target longer than CI does: make fuzz PKG=./abi NAME=FuzzDecode TIME=10m
 TIME ?= 1m
 
-.PHONY: all test ci fuzz golden tasks tasks-c tasks-go clean $(C_WASM) $(GO_WASM)
+.PHONY: all test ci fuzz soak golden tasks tasks-c tasks-go clean $(C_WASM) $(GO_WASM)
 all:
 	CGO_ENABLED=0 go build -o entangle ./cmd/entangle
 test:
@@ -24,6 +27,8 @@ ci:
 	bash .ci/run
 fuzz:
 	go test -run '^$$' -fuzz '^$(NAME)$$' -fuzztime $(TIME) -fuzzminimizetime 20x $(PKG)
+soak:
+	ENTANGLE_SOAK=$(SOAK) go test -count=1 -timeout 2h -run '^TestSoak$$' -v ./host
 golden:
 	go test ./graph ./cmd/entangle -update
 tasks: tasks-c tasks-go

@@ -12,21 +12,52 @@ type Policy struct {
 	Timeout time.Duration
 	// Memory bounds a guest's linear memory in bytes; zero means the host's default.
 	Memory int64
+	// Limits bound what else a call of a guest may use.
+	Limits Limits
 	// Grants are what the task may use, each within what its host grants; nil
 	// means all that the host grants, and an empty slice nothing.
 	Grants []abi.Grant
+	// Engine names the engine that runs a guest, as the host knows it; "" means
+	// the host's.
+	Engine string
+	// Actor names an instance of the guest's module that keeps its state from call
+	// to call, and takes calls one at a time, in the order in which they come. ""
+	// means that each call gets a pristine instance.
+	Actor string
+}
+
+// Limits bound one call of a guest. Where one is zero, the host's default holds.
+type Limits struct {
+	Stack     int64 // of the guest's calls, in bytes, about: engines differ in what a call takes
+	LogBytes  int64 // logged and written to standard output and error
+	LogLines  int64 // the same, in lines
+	Result    int64 // the encoded result, or a command's standard output, in bytes
+	Table     int64 // entries by which all tables together may grow
+	HostCalls int64 // calls of imported functions
 }
 
 // with returns p with what q sets in place of p's own.
 func (p Policy) with(q Policy) Policy {
-	if q.Timeout != 0 {
-		p.Timeout = q.Timeout
-	}
-	if q.Memory != 0 {
-		p.Memory = q.Memory
-	}
+	set(&p.Timeout, q.Timeout)
+	set(&p.Memory, q.Memory)
+	set(&p.Engine, q.Engine)
+	set(&p.Actor, q.Actor)
+	set(&p.Limits.Stack, q.Limits.Stack)
+	set(&p.Limits.LogBytes, q.Limits.LogBytes)
+	set(&p.Limits.LogLines, q.Limits.LogLines)
+	set(&p.Limits.Result, q.Limits.Result)
+	set(&p.Limits.Table, q.Limits.Table)
+	set(&p.Limits.HostCalls, q.Limits.HostCalls)
 	if q.Grants != nil {
 		p.Grants = q.Grants
 	}
 	return p
+}
+
+// set sets *p to v, unless v is zero.
+func set[T comparable](p *T, v T) {
+	var zero T
+	if v != zero {
+		*p = v
+	}
 }

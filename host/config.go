@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"slices"
 
 	"entangle.example/entangle/abi"
+	"entangle.example/entangle/graph"
 	"entangle.example/entangle/sched"
 )
 
@@ -18,28 +20,36 @@ type Config struct {
 	sched    sched.Config
 	engine   string
 	memory   int64
+	limits   graph.Limits
+	idle     int
 	cacheDir string
 	noCache  bool
 	log      *slog.Logger
 	grants   []abi.Grant
 }
 
-// DefaultMemory bounds an instance's linear memory, in bytes, where nothing else does.
-const DefaultMemory = 256 << 20
-
-// MaxMemory is the most that linear memory can be limited to, in bytes.
-const MaxMemory = 4 << 30
-
 // WithCPUs returns c with n workers, each bound to a CPU; 0 means one on each
 // usable CPU.
 func (c Config) WithCPUs(n int) Config { c.sched = c.sched.WithCPUs(n); return c }
 
-// WithEngine returns c with the engine of that name: "auto", the default, or "wazero".
+// WithEngine returns c with the engine of that name: "wasmtime", "wazero", or "auto",
+// the default: wasmtime where it is built in, else wazero. A task's policy may name
+// another.
 func (c Config) WithEngine(name string) Config { c.engine = name; return c }
 
 // WithMemory returns c with a limit to each instance's linear memory, in bytes;
 // 0 means [DefaultMemory].
 func (c Config) WithMemory(bytes int64) Config { c.memory = bytes; return c }
+
+// WithLimits returns c with other limits of a call; those that are zero are as they
+// are by default.
+func (c Config) WithLimits(l graph.Limits) Config { c.limits = l; return c }
+
+// WithIdle returns c with at most n instances in all, idle ones included, before idle
+// ones are closed; 0 means [DefaultIdle]. Those in use are not limited.
+func (c Config) WithIdle(n int) Config { c.idle = n; return c }
+
+func (c Config) idleInstances() int { return cmp.Or(c.idle, DefaultIdle) }
 
 // WithCacheDir returns c with compiled modules kept below dir. The default is
 // "entangle" in [os.UserCacheDir]. Where they cannot be kept, or where others may
@@ -72,14 +82,8 @@ func (c Config) cache() (string, error) {
 }
 
 func (c Config) check() error {
-	if c.memory < 0 || c.memory > MaxMemory {
-		return fmt.Errorf("memory limit of %d bytes: want at most %d, or 0 for the default", c.memory, int64(MaxMemory))
+	if c.idle < 0 {
+		return fmt.Errorf("%d idle instances: want a positive number, or 0 for the default", c.idle)
 	}
-	switch c.engine {
-	case "", "auto", "wazero":
-		return nil
-	case "wasmtime":
-		return fmt.Errorf("engine %q is not built into this program; use auto or wazero", c.engine)
-	}
-	return fmt.Errorf("unknown engine %q: want auto or wazero", c.engine)
+	return checkLimits(c.memory, c.limits)
 }

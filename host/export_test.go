@@ -5,7 +5,7 @@ func (h *Host) Forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for id, m := range h.modules {
-		_ = m.compiled.Close()
+		_ = m.close()
 		delete(h.modules, id)
 	}
 }

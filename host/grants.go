@@ -74,7 +74,10 @@ func (g *granted) apply(w *wasi.Config, p *graph.Policy) (done func(), err error
 		for _, name := range g.env {
 			w.Env = appendVariable(w.Env, name)
 		}
-		return func() {}, nil
+		return nil, nil
+	}
+	if len(p.Grants) == 0 {
+		return nil, nil
 	}
 	var opened []*os.Root
 	done = func() {

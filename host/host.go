@@ -15,31 +15,43 @@
 package host
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"entangle.example/entangle/abi"
 	"entangle.example/entangle/graph"
 	"entangle.example/entangle/host/internal/engine"
-	"entangle.example/entangle/host/internal/engine/wazero"
+	"entangle.example/entangle/host/internal/memory"
 	"entangle.example/entangle/sched"
 )
 
 // A Host loads modules and runs their tasks. Its methods may be called by several
 // goroutines.
 type Host struct {
-	config  Config
-	log     *slog.Logger
-	pool    *sched.Pool
-	engine  engine.Engine
-	granted *granted
+	config   Config
+	limits   limits
+	log      *slog.Logger
+	pool     *sched.Pool
+	engine   string // that runs what does not say otherwise
+	cache    string // directory, or ""
+	granted  *granted
+	system   *memory.System
+	watchdog *watchdog
+	runs     []workerRun  // of each worker
+	live     atomic.Int64 // instances
 
-	closing  sync.Once
-	closeErr error
+	quit        chan struct{}
+	janitorDone chan struct{}
+	closing     sync.Once
+	closeErr    error
 
 	mu      sync.Mutex
+	engines map[string]engine.Engine
 	modules map[[32]byte]*Module
 	closed  bool // no module is added any more
 }
@@ -47,28 +59,48 @@ type Host struct {
 // Open returns a host. Its errors: a limit that makes no sense, an engine that is
 // not there, a directory that is granted and cannot be opened.
 func Open(c Config) (*Host, error) {
-	if err := c.check(); err != nil {
+	h, err := open(c)
+	if err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
-	h := &Host{config: c, log: c.log, modules: map[[32]byte]*Module{}}
+	return h, nil
+}
+
+func open(c Config) (*Host, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	name, err := engineName(c.engine)
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{config: c, log: c.log, engine: name, modules: map[[32]byte]*Module{}, engines: map[string]engine.Engine{},
+		limits: limits{uint64(cmp.Or(c.memory, DefaultMemory)), or(c.limits, defaultLimits)},
+		quit:   make(chan struct{}), janitorDone: make(chan struct{})}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
-	warn := func(msg string, err error) { h.log.Warn(msg, "error", err) }
-	cache, err := c.cache()
-	if err != nil {
-		warn("compiled modules are not cached", err)
+	if h.cache, err = c.cache(); err != nil {
+		h.warn("compiled modules are not cached", err)
 	}
 	if h.granted, err = openGrants(c.grants); err != nil {
-		return nil, fmt.Errorf("host: %w", err)
+		return nil, err
 	}
 	if h.pool, err = sched.New(c.sched); err != nil {
 		h.granted.close()
 		return nil, err
 	}
-	h.engine = wazero.New(engine.Options{Cache: cache, ImportModule: abi.ImportModule, Functions: importFunctions, Warn: warn})
+	h.runs = make([]workerRun, h.pool.Workers())
+	h.system = memory.Open()
+	h.watchdog = newWatchdog()
+	go h.janitor()
+	if _, err := h.engineFor(name); err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
 	return h, nil
 }
+
+func (h *Host) warn(msg string, err error) { h.log.Warn(msg, "error", err) }
 
 // Close waits for what is running, then frees all that the host has made. Graphs
 // that are run and modules that are loaded afterwards fail. Closing again waits for
@@ -79,22 +111,47 @@ func (h *Host) Close() error {
 		h.closed = true
 		h.mu.Unlock()
 		h.pool.Close()
+		close(h.quit)
+		<-h.janitorDone
+		h.watchdog.close()
 		var errs []error
 		for _, m := range h.modules {
-			errs = append(errs, m.compiled.Close())
+			errs = append(errs, m.close())
 		}
-		errs = append(errs, h.engine.Close())
+		for _, e := range h.engines {
+			errs = append(errs, e.Close())
+		}
 		h.granted.close()
-		h.closeErr = errors.Join(errs...)
+		h.closeErr = errors.Join(append(errs, h.system.Close())...)
 	})
 	return h.closeErr
+}
+
+// A workerRun is the run that a worker has last made a call of, so that the next
+// call need not look it up. Only the job that runs on the worker touches it.
+type workerRun struct {
+	ctx context.Context
+	run *watchedRun
+	_   [40]byte // a cache line of its own
+}
+
+// runOf returns what the watchdog knows of the run of a call.
+func (h *Host) runOf(c *graph.Call, ctx context.Context) *watchedRun {
+	if c == nil || c.Worker == nil {
+		return h.watchdog.runOf(ctx)
+	}
+	r := &h.runs[c.Worker.ID()]
+	if r.ctx != ctx {
+		r.ctx, r.run = ctx, h.watchdog.runOf(ctx)
+	}
+	return r.run
 }
 
 // Pool returns the host's workers.
 func (h *Host) Pool() *sched.Pool { return h.pool }
 
 // Engine returns the name of the engine that runs modules.
-func (h *Host) Engine() string { return h.engine.Name() }
+func (h *Host) Engine() string { return h.engine }
 
 // Execute runs one task; the evaluator of package graph calls it.
 func (h *Host) Execute(c *graph.Call) (abi.Value, error) { return c.Node.Def().Op.Call(c) }
@@ -103,14 +160,3 @@ func (h *Host) Execute(c *graph.Call) (abi.Value, error) { return c.Node.Def().O
 var errClosed = errors.New("host: the host is closed")
 
 var _ graph.Executor = (*Host)(nil)
-
-// memoryLimit returns the limit of linear memory of a call, in bytes.
-func (h *Host) memoryLimit(p *graph.Policy) uint64 {
-	switch {
-	case p.Memory > 0:
-		return uint64(min(p.Memory, MaxMemory))
-	case h.config.memory > 0:
-		return uint64(h.config.memory)
-	}
-	return DefaultMemory
-}

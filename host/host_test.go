@@ -151,8 +151,9 @@ func TestOpenErrors(t *testing.T) {
 		config host.Config
 		want   string
 	}{
-		"engine":   {host.Config{}.WithEngine("v8"), `unknown engine "v8": want auto or wazero`},
-		"wasmtime": {host.Config{}.WithEngine("wasmtime"), "not built into this program"},
+		"engine":   {host.Config{}.WithEngine("v8"), `unknown engine "v8": want auto, wasmtime or wazero`},
+		"idle":     {host.Config{}.WithIdle(-1), "-1 idle instances"},
+		"limit":    {host.Config{}.WithLimits(graph.Limits{Stack: host.MaxStack + 1}), "stack limit"},
 		"memory":   {host.Config{}.WithMemory(host.MaxMemory + 1), "memory limit"},
 		"negative": {host.Config{}.WithMemory(-1), "memory limit"},
 		"CPUs":     {host.Config{}.WithCPUs(-1), "CPUs"},

@@ -12,7 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+	"sync"
+	"sync/atomic"
 	"unicode"
 
 	"entangle.example/entangle/abi"
@@ -30,12 +31,20 @@ type Module struct {
 	host     *Host
 	name     string
 	id       [32]byte
+	binary   []byte // as it was loaded, for other engines
 	desc     *instrument.Module
 	manifest *abi.Manifest
-	compiled engine.Module
 	begin    *instrument.Export // _initialize, if the module has it
 	tasks    []*graph.Def       // in the order of the manifest, then of the exports
 	byName   map[string]*graph.Def
+
+	wasi       bool // it imports WASI
+	memory     bool // it exports its memory
+	mostValues int  // the most parameters or results that an export has
+
+	program atomic.Pointer[program] // for the host's engine
+	mu      sync.Mutex
+	others  map[string]*program // for other engines, once they are asked for
 }
 
 // An Info says what a module is and what it needs.
@@ -50,6 +59,7 @@ type Info struct {
 	Memory    MemoryInfo `json:"memory"`
 	Grants    []string   `json:"grants"` // what the module says it wants
 	Engine    string     `json:"engine"`
+	Reset     string     `json:"reset"` // how a call gets a pristine instance
 }
 
 // A TaskInfo describes a task.
@@ -57,7 +67,8 @@ type TaskInfo struct {
 	Name      string `json:"name"`
 	Signature string `json:"signature"` // as the manifest writes it
 	Doc       string `json:"doc,omitempty"`
-	Kind      string `json:"kind"` // "plain", "typed" or "command"
+	Kind      string `json:"kind"`           // "plain", "typed" or "command"
+	Pure      bool   `json:"pure,omitempty"` // it provably changes nothing
 }
 
 // A MemoryInfo gives the linear memory that a module begins with and the most it
@@ -104,16 +115,14 @@ func readModule(path string) ([]byte, error) {
 // cannot compile it. When ctx ends first, the code is [abi.Cancelled] or
 // [abi.TimedOut]; one function that is being compiled is compiled to its end.
 func (h *Host) LoadBytes(ctx context.Context, name string, binary []byte) (*Module, error) {
-	m := &Module{host: h, name: name, id: sha256.Sum256(binary)}
+	m := &Module{host: h, name: name, id: sha256.Sum256(binary), binary: binary}
 	if old, err := h.module(m.id); old != nil || err != nil {
 		return old, err
 	}
 	if err := m.load(ctx, binary); err != nil {
-		if m.compiled != nil {
-			_ = m.compiled.Close() // the first error counts
-		}
+		_ = m.close() // the first error counts
 		if ctx.Err() != nil {
-			e := stopError(ctx)
+			e := causeOf(ctx)
 			e.Message = name + ": " + e.Message
 			return nil, e
 		}
@@ -122,10 +131,10 @@ func (h *Host) LoadBytes(ctx context.Context, name string, binary []byte) (*Modu
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return nil, errors.Join(errClosed, m.compiled.Close())
+		return nil, errors.Join(errClosed, m.close())
 	}
 	if old := h.modules[m.id]; old != nil { // another goroutine was faster
-		return old, m.compiled.Close()
+		return old, m.close()
 	}
 	h.modules[m.id] = m
 	return m, nil
@@ -143,36 +152,79 @@ func (m *Module) load(ctx context.Context, binary []byte) (err error) {
 	if err := checkMemory(m.desc); err != nil {
 		return err
 	}
-	rewritten, err := instrument.Rewrite(binary)
-	if err != nil {
-		return err
-	}
-	hint := time.AfterFunc(slowCompile, func() {
-		kept := "; it is kept for the next time"
-		if h.config.noCache {
-			kept = ""
-		}
-		h.log.Info(fmt.Sprintf("compiling %s (%s)%s", printable(m.name), sizeText(uint64(len(binary))), kept))
-	})
-	m.compiled, err = h.engine.Compile(ctx, rewritten, m.id)
-	hint.Stop()
-	if err != nil {
-		return err
-	}
 	if e, ok := m.desc.Export(abi.ExportInit, instrument.FuncKind); ok {
 		if e.Type.String() != "()" {
 			return fmt.Errorf("%s has the type %v, want ()", e.Name, e.Type)
 		}
 		m.begin = &e
 	}
+	for _, i := range m.desc.Imports {
+		m.wasi = m.wasi || i.Module == wasi.Module
+	}
+	_, m.memory = m.desc.Export(abi.ExportMemory, instrument.MemoryKind)
+	for _, e := range m.desc.Exports {
+		m.mostValues = max(m.mostValues, len(e.Type.Params), len(e.Type.Results))
+	}
+	e, err := h.engineFor(h.engine)
+	if err != nil {
+		return err
+	}
+	p, err := m.compile(ctx, e)
+	if err != nil {
+		return err
+	}
+	m.program.Store(p)
 	if err := m.readManifest(ctx); err != nil {
 		return err
 	}
 	return m.findTasks()
 }
 
-// slowCompile is how long compiling may take before the host says that it does.
-const slowCompile = time.Second
+// close frees the module's programs. None of its calls may be running.
+func (m *Module) close() error {
+	var errs []error
+	for _, p := range m.allPrograms() {
+		errs = append(errs, p.close())
+	}
+	return errors.Join(errs...)
+}
+
+func (m *Module) allPrograms() (all []*program) {
+	if p := m.program.Load(); p != nil {
+		all = append(all, p)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.others {
+		all = append(all, p)
+	}
+	return all
+}
+
+// programFor returns the program for the engine of that name.
+func (m *Module) programFor(ctx context.Context, name string) (*program, error) {
+	e, err := m.host.engineFor(name)
+	if err != nil {
+		return nil, abi.Errorf(abi.BadCall, "%w", err)
+	}
+	if p := m.program.Load(); p.engine == e {
+		return p, nil
+	}
+	m.mu.Lock() // who needs the same one needs it compiled too
+	defer m.mu.Unlock()
+	if p := m.others[e.Name()]; p != nil {
+		return p, nil
+	}
+	p, err := m.compile(ctx, e)
+	if err != nil {
+		return nil, abi.Errorf(abi.BadModule, "%s: %w", m.name, err)
+	}
+	if m.others == nil {
+		m.others = map[string]*program{}
+	}
+	m.others[e.Name()] = p
+	return p, nil
+}
 
 func (h *Host) module(id [32]byte) (*Module, error) {
 	h.mu.Lock()
@@ -211,15 +263,11 @@ func importType(i instrument.Import) (typ string, known bool) {
 	if i.Kind != instrument.FuncKind {
 		return "", false
 	}
-	if i.Module == wasi.Module {
-		typ, known = wasi.Functions[i.Name]
-		return typ, known
-	}
-	f := slices.IndexFunc(importFunctions, func(f engine.Function) bool { return i.Module == abi.ImportModule && f.Name == i.Name })
+	f := slices.IndexFunc(importFunctions, func(f engine.Function) bool { return f.Module == i.Module && f.Name == i.Name })
 	if f < 0 {
 		return "", false
 	}
-	return "(" + strings.TrimSuffix(strings.Repeat("i32, ", importFunctions[f].Params), ", ") + ") -> i32", true
+	return importFunctions[f].Type.String(), true
 }
 
 // checkMemory refuses memories that tasks cannot have.
@@ -243,16 +291,17 @@ func checkMemory(d *instrument.Module) error {
 func (m *Module) readManifest(ctx context.Context) error {
 	text, ok := m.desc.Custom[abi.ManifestSection]
 	if !ok {
-		e, ok := m.desc.Export(abi.ExportManifest, instrument.FuncKind)
+		export, ok := m.desc.ExportIndex(abi.ExportManifest, instrument.FuncKind)
 		if !ok {
 			m.manifest = &abi.Manifest{}
 			return nil
 		}
+		e := m.desc.Exports[export]
 		if e.Type.String() != "() -> i64" {
 			return fmt.Errorf("%s has the type %v, want () -> i64", e.Name, e.Type)
 		}
 		var err error
-		if text, err = m.askManifest(ctx, e); err != nil {
+		if text, err = m.askManifest(ctx, export); err != nil {
 			return err
 		}
 	}
@@ -274,16 +323,16 @@ func (m *Module) Name() string { return m.name }
 // Info describes m.
 func (m *Module) Info() Info {
 	info := Info{Name: m.name, SHA256: hex.EncodeToString(m.id[:]), Size: m.desc.Size, Producers: printable(m.desc.Producers),
-		Doc: printable(m.manifest.Doc), Engine: m.host.engine.Name(), Tasks: []TaskInfo{}, Imports: []string{}, Grants: []string{}}
+		Doc: printable(m.manifest.Doc), Engine: m.program.Load().engine.Name(), Reset: m.resetText(), Tasks: []TaskInfo{}, Imports: []string{}, Grants: []string{}}
 	for _, d := range m.tasks {
-		kind := "typed"
-		switch d.Op.(type) {
+		kind, pure := "typed", false
+		switch op := d.Op.(type) {
 		case *plainTask:
-			kind = "plain"
+			kind, pure = "plain", m.program.Load().exports[op.export].effect == instrument.NoEffect
 		case *commandTask:
 			kind = "command"
 		}
-		info.Tasks = append(info.Tasks, TaskInfo{d.Name, d.Sig.String(), d.Doc, kind})
+		info.Tasks = append(info.Tasks, TaskInfo{d.Name, d.Sig.String(), d.Doc, kind, pure})
 	}
 	for _, i := range m.desc.Imports {
 		s := printable(i.Module + "." + i.Name)
@@ -299,6 +348,14 @@ func (m *Module) Info() Info {
 		info.Grants = append(info.Grants, printable(g))
 	}
 	return info
+}
+
+// resetText says how a call gets a pristine instance.
+func (m *Module) resetText() string {
+	if why := m.program.Load().rewritten.Unsafe; why != "" {
+		return "a new instance for each call: " + why
+	}
+	return "one instance, reset after each call"
 }
 
 // Tasks returns the definitions of m's tasks, not to be changed: those of its

@@ -3,7 +3,6 @@ package host
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -14,7 +13,6 @@ import (
 
 	"entangle.example/entangle/abi"
 	"entangle.example/entangle/graph"
-	"entangle.example/entangle/host/internal/engine"
 	"entangle.example/entangle/host/internal/instrument"
 	"entangle.example/entangle/host/internal/wasi"
 )
@@ -34,7 +32,7 @@ func (m *Module) findTasks() error {
 			return fmt.Errorf("%s has the type %v, want ()", start.Name, start.Type)
 		}
 		m.add(&graph.Def{Name: "main", Doc: cmp.Or(printable(m.manifest.Doc), "The program itself: arguments are its arguments, its standard output is the result."),
-			Sig: abi.Signature{Params: []abi.Param{{Name: "args", Type: abi.Any}}, Variadic: true}, Op: &commandTask{m, start}})
+			Sig: abi.Signature{Params: []abi.Param{{Name: "args", Type: abi.Any}}, Variadic: true}, Op: &commandTask{m, m.exportIndex(start)}})
 		return nil
 	}
 	for _, t := range m.manifest.Tasks {
@@ -50,7 +48,7 @@ func (m *Module) findTasks() error {
 			continue
 		}
 		if sig, ok := plainSignature(e.Type); ok {
-			m.add(&graph.Def{Name: e.Name, Sig: sig, Op: &plainTask{m, e}})
+			m.add(&graph.Def{Name: e.Name, Sig: sig, Op: m.plainTask(e)})
 		}
 	}
 	return nil
@@ -73,7 +71,7 @@ func (m *Module) declaredTask(t abi.TaskDecl) (graph.Op, error) {
 		if err := checkPlain(t.Sig, e.Type); err != nil {
 			return nil, err
 		}
-		return &plainTask{m, e}, nil
+		return m.plainTask(e), nil
 	}
 	if _, ok := m.desc.Export(abi.ExportMemory, instrument.MemoryKind); !ok {
 		return nil, fmt.Errorf("it is typed, and the module does not export its memory as %q", abi.ExportMemory)
@@ -86,13 +84,13 @@ func (m *Module) declaredTask(t abi.TaskDecl) (graph.Op, error) {
 		if e.Type.String() != typedType {
 			return nil, fmt.Errorf("it is typed, and its export has the type %v, want %s; declare it as plain?", e.Type, typedType)
 		}
-		return &typedTask{m: m, export: e, alloc: alloc, index: -1}, nil
+		return &typedTask{m, m.exportIndex(e), m.exportIndex(alloc), -1}, nil
 	}
 	e, ok = m.desc.Export(abi.ExportCall, instrument.FuncKind)
 	if !ok || e.Type.String() != "(i32, i32, i32) -> i64" {
 		return nil, fmt.Errorf("the module exports neither it nor %s(i32, i32, i32) -> i64", abi.ExportCall)
 	}
-	return &typedTask{m: m, export: e, alloc: alloc, index: t.Index}, nil
+	return &typedTask{m, m.exportIndex(e), m.exportIndex(alloc), t.Index}, nil
 }
 
 // plainType returns the type of task parameters that a WebAssembly type is.
@@ -156,39 +154,55 @@ func checkPlain(sig abi.Signature, t instrument.FuncType) error {
 	return nil
 }
 
+// exportIndex returns where in the module's exports e is.
+func (m *Module) exportIndex(e instrument.Export) int {
+	i, _ := m.desc.ExportIndex(e.Name, e.Kind)
+	return i
+}
+
 // A plainTask is an export of numbers.
 type plainTask struct {
 	m      *Module
-	export instrument.Export
+	export int // of m.desc.Exports
+	typ    instrument.FuncType
 }
 
-func (t *plainTask) Call(c *graph.Call) (abi.Value, error) {
-	ft := t.export.Type
-	stack := make([]uint64, max(len(ft.Params), len(ft.Results)))
-	for i, p := range ft.Params {
-		bits, err := plainBits(p, c.Args[i])
-		if err != nil {
-			return abi.Value{}, argumentError(c, i, err)
-		}
-		stack[i] = bits
-	}
-	err := t.m.run(c, wasi.Config{}, func(ctx context.Context, in *instanceOf) error {
-		return in.Call(ctx, t.export.Name, ft, stack)
-	})
+func (m *Module) plainTask(e instrument.Export) *plainTask {
+	return &plainTask{m, m.exportIndex(e), e.Type}
+}
+
+func (t *plainTask) Call(c *graph.Call) (v abi.Value, err error) {
+	i, err := t.m.acquire(c, nil)
 	if err != nil {
 		return abi.Value{}, err
 	}
-	switch len(ft.Results) {
+	for k, p := range t.typ.Params {
+		if i.stack[k], err = plainBits(p, c.Args[k]); err != nil {
+			return abi.Value{}, i.release(argumentError(c, k, err))
+		}
+	}
+	if err = i.run(t.export, max(len(t.typ.Params), len(t.typ.Results))); err == nil {
+		v = plainResult(t.typ.Results, i.stack)
+	}
+	if err = i.release(err); err != nil {
+		return abi.Value{}, err
+	}
+	return v, nil
+}
+
+// plainResult returns the results of a call as one value.
+func plainResult(types []instrument.ValType, stack []uint64) abi.Value {
+	switch len(types) {
 	case 0:
-		return abi.Null(), nil
+		return abi.Null()
 	case 1:
-		return plainValue(ft.Results[0], stack[0]), nil
+		return plainValue(types[0], stack[0])
 	}
-	vs := make([]abi.Value, len(ft.Results))
-	for i, r := range ft.Results {
-		vs[i] = plainValue(r, stack[i])
+	vs := make([]abi.Value, len(types))
+	for i, t := range types {
+		vs[i] = plainValue(t, stack[i])
 	}
-	return abi.List(vs...), nil
+	return abi.List(vs...)
 }
 
 func argumentError(c *graph.Call, i int, err error) error {
@@ -198,6 +212,9 @@ func argumentError(c *graph.Call, i int, err error) error {
 
 // plainBits returns v as a WebAssembly value of type t.
 func plainBits(t instrument.ValType, v abi.Value) (uint64, error) {
+	if i, ok := v.Int(); ok && t == instrument.I64 { // nearly all
+		return uint64(i), nil
+	}
 	typ, _ := plainType(t)
 	v, err := typ.Conform(v)
 	if err != nil {
@@ -232,64 +249,82 @@ func plainValue(t instrument.ValType, bits uint64) abi.Value {
 // A typedTask takes and returns values through memory.
 type typedTask struct {
 	m      *Module
-	export instrument.Export // of the task, or entangle_call
-	alloc  instrument.Export
+	export int // of the task, or of entangle_call
+	alloc  int
 	index  int // for entangle_call; else -1
 }
 
-func (t *typedTask) Call(c *graph.Call) (result abi.Value, err error) {
+func (t *typedTask) Call(c *graph.Call) (v abi.Value, err error) {
 	d := c.Node.Def()
-	for i, a := range c.Args {
-		if c.Args[i], err = d.Sig.Param(i).Type.Conform(a); err != nil {
-			return abi.Value{}, argumentError(c, i, err)
+	for k, a := range c.Args {
+		if c.Args[k], err = d.Sig.Param(k).Type.Conform(a); err != nil {
+			return abi.Value{}, argumentError(c, k, err)
 		}
 	}
-	args, err := abi.AppendList(nil, c.Args)
+	i, err := t.m.acquire(c, nil)
 	if err != nil {
-		return abi.Value{}, abi.Errorf(abi.BadCall, "arguments: %w", err)
+		return abi.Value{}, err
 	}
-	if int64(len(args)) > math.MaxInt32 {
-		return abi.Value{}, abi.Errorf(abi.LimitHit, "arguments of %d bytes do not fit a guest", len(args))
+	v, err = t.call(c, i)
+	if err = i.release(err); err != nil {
+		return abi.Value{}, err
 	}
-	err = t.m.run(c, wasi.Config{}, func(ctx context.Context, in *instanceOf) error {
-		stack := []uint64{uint64(len(args)), 0, 0}
-		if err := in.Call(ctx, t.alloc.Name, t.alloc.Type, stack); err != nil {
-			return err
-		}
-		ptr := stack[0]
-		if uint32(ptr) == 0 {
-			return abi.Errorf(abi.LimitHit, "%s has no memory for arguments of %d bytes; raise the limit with --memory", t.m.name, len(args))
-		}
-		if ptr%8 != 0 {
-			return abi.Errorf(abi.Protocol, "%s returned %#x, which is not aligned to 8", abi.ExportAlloc, uint32(ptr))
-		}
-		room, ok := span(in.Memory(), ptr, uint64(len(args)))
-		if !ok {
-			return abi.Errorf(abi.Protocol, "%s returned %#x for %d bytes, which is outside the memory", abi.ExportAlloc, uint32(ptr), len(args))
-		}
-		copy(room, args)
-		if t.index < 0 {
-			stack[0], stack[1] = ptr, uint64(len(args))
-		} else {
-			stack[0], stack[1], stack[2] = uint64(t.index), ptr, uint64(len(args))
-		}
-		if err := in.Call(ctx, t.export.Name, t.export.Type, stack); err != nil {
-			return err
-		}
-		if in.call.failed {
-			return nil
-		}
-		result, err = t.result(in, d, stack[0])
-		return err
-	})
-	return result, err
+	return v, nil
 }
 
+// call passes the arguments, calls the task, and reads its result.
+func (t *typedTask) call(c *graph.Call, i *instance) (v abi.Value, err error) {
+	if i.args, err = abi.AppendList(i.args[:0], c.Args); err != nil {
+		return v, abi.Errorf(abi.BadCall, "arguments: %w", err)
+	}
+	n := len(i.args)
+	if int64(n) > math.MaxInt32 {
+		return v, abi.Errorf(abi.LimitHit, "arguments of %d bytes do not fit a guest", n)
+	}
+	i.effect |= instrument.WritesMemory
+	i.stack[0] = uint64(n)
+	if err := i.run(t.alloc, 1); err != nil {
+		return v, err
+	}
+	ptr := i.stack[0]
+	switch room, ok := span(i.bytes(), ptr, uint64(n)); {
+	case uint32(ptr) == 0:
+		return v, abi.Errorf(abi.LimitHit, "%s has no memory for arguments of %d bytes; raise the limit with --memory", t.m.name, n)
+	case ptr%8 != 0:
+		return v, abi.Errorf(abi.Protocol, "%s returned %#x, which is not aligned to 8", abi.ExportAlloc, uint32(ptr))
+	case !ok:
+		return v, abi.Errorf(abi.Protocol, "%s returned %#x for %d bytes, which is outside the memory", abi.ExportAlloc, uint32(ptr), n)
+	default:
+		copy(room, i.args)
+	}
+	if cap(i.args) > keptArguments {
+		i.args = nil
+	}
+	values := 3
+	if t.index < 0 {
+		i.stack[0], i.stack[1] = ptr, uint64(n)
+		values = 2
+	} else {
+		i.stack[0], i.stack[1], i.stack[2] = uint64(t.index), ptr, uint64(n)
+	}
+	if err := i.run(t.export, values); err != nil || i.failed {
+		return v, err
+	}
+	return i.result(c.Node.Def(), i.stack[0])
+}
+
+// keptArguments is how large a buffer for arguments may be that an idle instance
+// keeps, in bytes.
+const keptArguments = 64 << 10
+
 // result reads the value that a task returned.
-func (t *typedTask) result(in *instanceOf, d *graph.Def, packed uint64) (abi.Value, error) {
-	b, ok := span(in.Memory(), packed>>32, packed)
+func (i *instance) result(d *graph.Def, packed uint64) (abi.Value, error) {
+	b, ok := span(i.bytes(), packed>>32, packed)
 	if !ok {
-		return abi.Value{}, abi.Errorf(abi.Protocol, "the result is %d bytes at %#x, which is outside the memory of %d bytes", uint32(packed), packed>>32, len(in.Memory()))
+		return abi.Value{}, abi.Errorf(abi.Protocol, "the result is %d bytes at %#x, which is outside the memory of %d bytes", uint32(packed), packed>>32, len(i.bytes()))
+	}
+	if int64(len(b)) > i.limits.Result {
+		return abi.Value{}, abi.Errorf(abi.LimitHit, "the result has %d bytes, more than %s, the limit of a call", len(b), sizeText(uint64(i.limits.Result)))
 	}
 	v, err := abi.Null(), error(nil)
 	if len(b) > 0 {
@@ -306,7 +341,7 @@ func (t *typedTask) result(in *instanceOf, d *graph.Def, packed uint64) (abi.Val
 // A commandTask is a WASI program.
 type commandTask struct {
 	m     *Module
-	start instrument.Export
+	start int // of m.desc.Exports
 }
 
 func (t *commandTask) Call(c *graph.Call) (abi.Value, error) {
@@ -330,19 +365,22 @@ func (t *commandTask) Call(c *graph.Call) (abi.Value, error) {
 		}
 		args = append(args, s)
 	}
-	var out output
-	w := wasi.Config{Args: args, Stdin: bytes.NewReader(stdin), Stdout: &out}
-	err := t.m.run(c, w, func(ctx context.Context, in *instanceOf) error {
-		err := in.Call(ctx, t.start.Name, t.start.Type, nil)
-		if x, ok := errors.AsType[*engine.Exit](err); ok {
-			if x.Code == 0 {
-				return nil
-			}
-			return abi.Errorf(abi.Failed, "exit status %d%s", x.Code, tail(in.call.log.last()))
-		}
-		return err
-	})
+	out := output{most: c.Policy().Limits.Result}
+	if out.most == 0 {
+		out.most = t.m.host.limits.Result
+	}
+	i, err := t.m.acquire(c, &wasi.Config{Args: args, Stdin: bytes.NewReader(stdin), Stdout: &out})
 	if err != nil {
+		return abi.Value{}, err
+	}
+	err = i.run(t.start, 0)
+	if x, ok := errors.AsType[*wasi.Exit](err); ok {
+		err = nil
+		if x.Code != 0 {
+			err = abi.Errorf(abi.Failed, "exit status %d%s", x.Code, tail(i.log.last()))
+		}
+	}
+	if err = i.release(err); err != nil {
 		return abi.Value{}, err
 	}
 	return out.value(), nil
@@ -362,11 +400,14 @@ func tail(lines []string) string {
 }
 
 // output is the standard output of a command.
-type output struct{ buf []byte }
+type output struct {
+	buf  []byte
+	most int64 // bytes
+}
 
 func (o *output) Write(b []byte) (int, error) {
-	if len(o.buf)+len(b) > MaxOutput {
-		return 0, abi.Errorf(abi.LimitHit, "it wrote more than %s to standard output", sizeText(MaxOutput))
+	if int64(len(o.buf)+len(b)) > o.most {
+		return 0, abi.Errorf(abi.LimitHit, "it wrote more than %s to standard output, the limit of a call", sizeText(uint64(o.most)))
 	}
 	o.buf = append(o.buf, b...)
 	return len(b), nil

@@ -16,9 +16,20 @@ import (
 type taskLog struct {
 	log     *slog.Logger
 	task    string
-	written int      // bytes, of MaxLog
+	limits  *limits
+	bytes   int64    // written
+	lines   int64    // logged
 	partial []byte   // a line without its end
 	recent  []string // the last lines
+	args    [1]string
+}
+
+// begin makes l ready for a call.
+func (l *taskLog) begin(log *slog.Logger, task string, limits *limits) {
+	l.log, l.task, l.limits, l.args[0] = log, task, limits, task
+	if l.bytes > 0 {
+		l.bytes, l.lines, l.partial, l.recent = 0, 0, l.partial[:0], nil
+	}
 }
 
 const (
@@ -42,24 +53,30 @@ func (l *taskLog) Write(b []byte) (int, error) {
 			i = wholeRunes(l.partial[:maxLogLine])
 			next = i
 		}
-		l.line(slog.LevelInfo, string(l.partial[:i]))
+		if err := l.line(slog.LevelInfo, string(l.partial[:i])); err != nil {
+			return 0, err
+		}
 		l.partial = l.partial[next:]
 	}
 }
 
-// lines logs text, which may be several lines.
-func (l *taskLog) lines(level slog.Level, text string) error {
+// add logs text, which may be several lines.
+func (l *taskLog) add(level slog.Level, text []byte) error {
 	if err := l.count(len(text)); err != nil {
 		return err
 	}
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSuffix(line, "\n")
 		for len(line) > maxLogLine {
 			i := wholeRunes([]byte(line[:maxLogLine]))
-			l.line(level, line[:i])
+			if err := l.line(level, line[:i]); err != nil {
+				return err
+			}
 			line = line[i:]
 		}
-		l.line(level, line)
+		if err := l.line(level, line); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -78,31 +95,30 @@ func wholeRunes(b []byte) int {
 }
 
 func (l *taskLog) count(n int) error {
-	if l.written += n; l.written > MaxLog {
-		return abi.Errorf(abi.LimitHit, "it logged more than %s, the limit of a call", sizeText(MaxLog))
+	if l.bytes += int64(n); l.bytes > l.limits.LogBytes {
+		return abi.Errorf(abi.LimitHit, "it logged more than %s, the limit of a call", sizeText(uint64(l.limits.LogBytes)))
 	}
 	return nil
 }
 
-func (l *taskLog) line(level slog.Level, s string) {
+func (l *taskLog) line(level slog.Level, s string) error {
+	if l.lines++; l.lines > l.limits.LogLines {
+		return abi.Errorf(abi.LimitHit, "it logged more than %d lines, the limit of a call", l.limits.LogLines)
+	}
 	s = strings.TrimSuffix(strings.ToValidUTF8(s, "\uFFFD"), "\r")
 	if len(l.recent) == recentLines {
 		l.recent = slices.Delete(l.recent, 0, 1)
 	}
 	l.recent = append(l.recent, s)
 	l.log.Log(context.Background(), level, s, "task", l.task)
+	return nil
 }
 
-// flush logs the last line if it has no end.
-func (l *taskLog) flush() {
-	if len(l.partial) > 0 {
-		l.line(slog.LevelInfo, string(l.partial))
-		l.partial = nil
-	}
-}
-
-// last returns the last lines.
+// last logs the last line, if it has no end, and returns the last lines.
 func (l *taskLog) last() []string {
-	l.flush()
+	if len(l.partial) > 0 {
+		_ = l.line(slog.LevelInfo, string(l.partial)) // if it is one too many, the call is over anyway
+		l.partial = l.partial[:0]
+	}
 	return l.recent
 }

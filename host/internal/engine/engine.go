@@ -4,20 +4,27 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 
 	"entangle.example/entangle/host/internal/instrument"
-	"entangle.example/entangle/host/internal/wasi"
+	"entangle.example/entangle/host/internal/memory"
 )
 
 // An Engine compiles modules.
 type Engine interface {
 	// Name returns the engine's name, as --engine takes it.
 	Name() string
-	// Compile compiles binary, which instrument.Rewrite has made of a module whose
-	// SHA-256 is id, and which imports nothing but WASI preview 1, the functions of
-	// Options and what the rewriting has added. Files under Options.Cache make it
-	// fast the next time.
-	Compile(ctx context.Context, binary []byte, id [32]byte) (Module, error)
+	// Version returns the version of what is behind it.
+	Version() string
+	// Check returns how modules for this engine must be rewritten.
+	Check() instrument.Check
+	// Compile compiles m, which instrument.Rewrite has made of the module whose
+	// SHA-256 is id, and whose own imports are all in Options.Functions. Files under
+	// Options.Cache make it fast the next time. When ctx ends first, its cause is
+	// the error.
+	Compile(ctx context.Context, m *instrument.Rewritten, id [32]byte) (Module, error)
+	// Close releases what the engine holds. No module may be open.
 	Close() error
 }
 
@@ -25,62 +32,122 @@ type Engine interface {
 type Options struct {
 	// Cache is the directory for compiled modules; "" keeps none.
 	Cache string
-	// Functions are what modules may import from ImportModule.
-	ImportModule string
-	Functions    []Function
+	// Functions are what modules may import.
+	Functions []Function
+	// Poll is called now and then by a guest that runs in an engine which cannot
+	// stop it otherwise ([instrument.Countdown]), with the Data of its instance and
+	// how many bytes of stack the call uses at least. An error ends the call.
+	Poll func(data any, stack int64) error
+	// Stack bounds the stack of a guest's calls in bytes, in engines that bound it
+	// themselves; 0 means the engine's default.
+	Stack int64
 	// Warn is told what went wrong without harm, such as a cache that cannot be written.
 	Warn func(msg string, err error)
 }
 
-// A Function is a host function. All its parameters and its result are i32.
+// A Function is a host function.
 type Function struct {
-	Name   string
-	Params int
-	// Call gets the Data of the instance that calls, its memory, and the
-	// parameters. An error ends the call into the guest, which returns it.
-	Call func(data any, mem []byte, params []uint64) (result uint32, err error)
+	Module, Name string
+	Type         instrument.FuncType // of numbers
+	// Call gets the Data of the instance that calls, its memory (nil if it has
+	// none), and a stack that holds the parameters on entry and the results on
+	// return, a number each. mem is valid until the guest runs again. An error ends
+	// the call into the guest: [Trap] wraps it. Call may call the instance.
+	Call func(data any, mem []byte, stack []uint64) error
 }
 
 // A Module is a compiled module. Its methods may be called by several goroutines.
 type Module interface {
-	// Instantiate makes an instance, and runs the module's start function.
-	Instantiate(ctx context.Context, c Config) (Instance, error)
-	// Close releases the compiled code. No instance may be in use.
+	// Func returns the number by which instances call the exported function of that
+	// name, or -1 if there is none.
+	Func(export string) int
+	// Instantiate makes an instance. No code of the guest runs: the caller calls
+	// instrument.Rewritten.Init, or has a memory that is a copy of one on which it
+	// was called.
+	Instantiate(c Config) (Instance, error)
+	// Close releases the compiled code. No instance may be open.
 	Close() error
 }
 
 // A Config is what one instance is made with.
 type Config struct {
-	WASI        wasi.Config
-	MemoryLimit uint64 // of linear memory, in bytes
-	Data        any    // for host functions
+	// Memory becomes the memory that the module defines, with the bytes that it
+	// has: no fewer than the module's minimum. It is nil if the module defines none.
+	// The caller frees it when the instance is closed.
+	Memory *memory.Linear
+	// Tables is by how many entries the tables may grow, in all.
+	Tables uint32
+	// Data is for host functions.
+	Data any
 }
 
 // An Instance is one instance of a module, for one goroutine at a time.
 type Instance interface {
-	// Call calls the exported function of that name and type. On entry stack
-	// holds the parameters, on return the results; it is as long as the longer of
-	// both. The call ends when ctx does. Errors: what a host function returned, an
-	// [*Exit], a [*Trap], or what ended ctx.
-	Call(ctx context.Context, export string, t instrument.FuncType, stack []uint64) error
-	// Memory returns the memory that the module exports as "memory", or nil. It
-	// is valid until the next call.
-	Memory() []byte
-	// MemoryRefused returns the size in bytes that the memory could not grow to,
-	// or 0 if nothing was refused.
-	MemoryRefused() uint64
+	// Call calls the exported function of that number. On entry stack holds the
+	// parameters, on return the results; it is as long as the longer of both. Its
+	// errors are a [*Trap].
+	Call(fn int, stack []uint64) error
+	// Stop makes what runs trap soon, and whatever is called later, until Resume.
+	// Any goroutine may call it while the instance is open. Engines that poll ignore
+	// it: their Poll knows.
+	Stop()
+	Resume()
+	// Globals stores the values of instrument.Rewritten.Globals in dst, and
+	// SetGlobals sets them.
+	Globals(dst []uint64)
+	SetGlobals(src []uint64)
 	Close() error
 }
 
-// An Exit is the error of a guest that called proc_exit.
-type Exit struct{ Code uint32 }
-
-func (e *Exit) Error() string { return "the guest exited" }
-
-// A Trap is the error of a guest that trapped.
+// A Trap is the error of a call that did not return.
 type Trap struct {
 	Reason string   // such as "integer divide by zero"
-	Stack  []string // function names, innermost first
+	Stack  []string // of functions, innermost first
+	Err    error    // what a host function or Poll returned, if that is why
 }
 
 func (t *Trap) Error() string { return t.Reason }
+func (t *Trap) Unwrap() error { return t.Err }
+
+// Exceeded is the error of a call that used too much of what an engine bounds.
+type Exceeded struct {
+	What  string
+	Limit int64
+}
+
+func (e *Exceeded) Error() string { return fmt.Sprintf("more than %d %s", e.Limit, e.What) }
+
+// What can be Exceeded.
+const (
+	OpenTries  = "bytes of stack saved by open try blocks"
+	Exceptions = "exceptions thrown"
+)
+
+// The reasons of traps, the same for all engines.
+const (
+	Unreachable         = "unreachable"
+	DivideByZero        = "integer divide by zero"
+	IntegerOverflow     = "integer overflow"
+	InvalidConversion   = "invalid conversion to integer"
+	OutOfBoundsMemory   = "out of bounds memory access"
+	OutOfBoundsTable    = "invalid table access"
+	IndirectCallType    = "indirect call type mismatch"
+	StackOverflow       = "stack overflow"
+	UnalignedAtomic     = "unaligned atomic"
+	NullReference       = "null reference"
+	UncaughtException   = "uncaught exception"
+	ExpectedShared      = "expected shared memory"
+	HostFunctionStopped = "stopped by the host" // Err says why
+)
+
+// Dependency returns the version of a module that this program is built with.
+func Dependency(path string) string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, d := range info.Deps {
+			if d.Path == path {
+				return d.Version
+			}
+		}
+	}
+	return "of an unknown version"
+}

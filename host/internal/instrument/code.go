@@ -2,9 +2,9 @@ package instrument
 
 // Instructions. To change code, every instruction has to be read, for the only
 // way to know where one ends is to know what it takes. The table covers
-// WebAssembly 2.0 with SIMD, threads, tail calls, exception handling (the legacy
-// instructions and exnref) and typed function references; an opcode that it does
-// not know is an error, for what follows it could be anything.
+// WebAssembly 2.0 with SIMD, threads, tail calls and exception handling; an opcode
+// that it does not know is an error, for what follows it could be anything. So is
+// whatever names a second memory: rewriting adds one, which is nobody else's.
 
 // immediates is what follows an opcode.
 type immediates byte
@@ -15,11 +15,14 @@ const (
 	blockType             // a value type, or a type index, as s33
 	index                 // one index
 	twoIndices            // two of them
-	function              // a function index, which rewriting shifts
-	labels                // br_table: a vector of labels and one more
-	types                 // select: a vector of value types
-	memArg                // alignment, perhaps a memory index, and an offset
-	memArgLane            // the same and a byte
+	function              // a function index, which rewriting may shift
+	oneMemory             // a memory index, which is 0
+	twoMemories
+	segmentMemory // a data segment and a memory
+	labels        // br_table: a vector of labels and one more
+	types         // select: a vector of value types
+	memArg        // alignment and offset
+	memArgLane    // the same and a byte
 	int32Const
 	int64Const
 	float32Const
@@ -43,9 +46,10 @@ var opcodes = func() (t [256]immediates) {
 			t[op] = kind
 		}
 	}
-	set(none, 0x00, 0x01, 0x05, 0x0a, 0x0b, 0x0f, 0x19, 0x1a, 0x1b, 0xd1, 0xd3, 0xd4)
-	set(blockType, 0x02, 0x03, 0x04, 0x06)
-	set(index, 0x07, 0x08, 0x09, 0x0c, 0x0d, 0x14, 0x15, 0x18, 0x3f, 0x40, 0xd5, 0xd6)
+	set(none, 0x00, 0x01, 0x05, 0x0a, 0x0b, 0x0f, 0x1a, 0x1b, 0xd1)
+	set(blockType, 0x02, 0x03, 0x04)
+	set(index, 0x08, 0x0c, 0x0d)
+	set(oneMemory, 0x3f, 0x40)
 	span(index, 0x20, 0x26)
 	set(labels, 0x0e)
 	set(function, 0x10, 0x12, 0xd2)
@@ -70,12 +74,18 @@ func prefixedImmediates(prefix byte, op uint32) immediates {
 		switch {
 		case op <= 7:
 			return none
-		case op == 9 || op == 11 || op == 13 || op >= 15 && op <= 17:
+		case op == 8:
+			return segmentMemory
+		case op == 10:
+			return twoMemories
+		case op == 11:
+			return oneMemory
+		case op == 9 || op == 13 || op >= 15 && op <= 17:
 			return index
-		case op == 8 || op == 10 || op == 12 || op == 14:
+		case op == 12 || op == 14:
 			return twoIndices
 		}
-	case 0xfd: // SIMD, relaxed SIMD
+	case 0xfd: // SIMD, not the relaxed one: its results differ between machines
 		switch {
 		case op <= 11 || op == 92 || op == 93:
 			return memArg
@@ -85,7 +95,7 @@ func prefixedImmediates(prefix byte, op uint32) immediates {
 			return oneByte
 		case op >= 84 && op <= 91:
 			return memArgLane
-		case op <= 275:
+		case op <= 255:
 			return none
 		}
 	case 0xfe: // threads
@@ -101,26 +111,64 @@ func prefixedImmediates(prefix byte, op uint32) immediates {
 
 // The opcodes that rewriting looks at or writes.
 const (
+	opUnreachable        = 0x00
+	opBlock              = 0x02
 	opLoop               = 0x03
 	opIf                 = 0x04
+	opElse               = 0x05
+	opThrow              = 0x08
+	opThrowRef           = 0x0a
 	opEnd                = 0x0b
+	opBr                 = 0x0c
+	opReturn             = 0x0f
 	opCall               = 0x10
 	opCallIndirect       = 0x11
 	opReturnCall         = 0x12
 	opReturnCallIndirect = 0x13
-	opCallRef            = 0x14
-	opReturnCallRef      = 0x15
 	opSelect             = 0x1b
+	opTryTable           = 0x1f
 	opLocalGet           = 0x20
+	opLocalSet           = 0x21
 	opLocalTee           = 0x22
 	opGlobalGet          = 0x23
 	opGlobalSet          = 0x24
+	opTableSet           = 0x26
+	opI32Load            = 0x28
+	opI32Store           = 0x36 // the first that stores
+	opI64Store32         = 0x3e // the last
+	opMemorySize         = 0x3f
+	opMemoryGrow         = 0x40
 	opI32Const           = 0x41
+	opI64Const           = 0x42
 	opI32Eqz             = 0x45
 	opI32GtS             = 0x4a
+	opI32GtU             = 0x4b
+	opI32LeU             = 0x4d
+	opI64GtU             = 0x56
+	opI32Add             = 0x6a
 	opI32Sub             = 0x6b
+	opI32Mul             = 0x6c
 	opI32ShrU            = 0x76
+	opI64Add             = 0x7c
+	opI64Shl             = 0x86
+	opI64ExtendI32U      = 0xad
+	opRefFunc            = 0xd2
 	opBulk               = 0xfc // and a number
+	opSIMD               = 0xfd // and a number
+	opAtomic             = 0xfe // and a number
+)
+
+// The numbers behind opBulk.
+const (
+	memoryInit = 8
+	dataDrop   = 9
+	memoryCopy = 10
+	memoryFill = 11
+	tableInit  = 12
+	elemDrop   = 13
+	tableCopy  = 14
+	tableGrow  = 15
+	tableFill  = 17
 )
 
 // An instruction is one that a walk has read: code[start:end].
@@ -129,21 +177,8 @@ type instruction struct {
 	sub        uint32 // behind a prefix
 	start, end int
 	kind       immediates
-	index      uint32 // of kinds index and function; the first of twoIndices; the type of a typed block
+	index      uint32 // of kinds index, function and segmentMemory; the first of twoIndices; the type of a typed block
 	typed      bool   // of kinds blockType and tryTable: the type is an index
-}
-
-// isBulk reports whether in works on a range whose length is its last operand:
-// memory.init, copy and fill, and table.init, copy, grow and fill.
-func (in instruction) isBulk() bool {
-	if in.op != opBulk {
-		return false
-	}
-	switch in.sub {
-	case 8, 10, 11, 12, 14, 15, 17:
-		return true
-	}
-	return false
 }
 
 // instruction reads the next one.
@@ -176,7 +211,12 @@ func (r *reader) instruction() (in instruction) {
 		in.index = r.u32()
 		r.u32()
 	case labels:
-		for range r.count(1) {
+		n := r.count(1)
+		if n > MaxBranchTargets {
+			r.fail("br_table of %d targets: at most %d", n, MaxBranchTargets)
+			n = 0
+		}
+		for range n {
 			r.u32()
 		}
 		r.u32()
@@ -184,11 +224,19 @@ func (r *reader) instruction() (in instruction) {
 		for range r.count(1) {
 			r.valType()
 		}
+	case oneMemory:
+		r.memoryIndex()
+	case twoMemories:
+		r.memoryIndex()
+		r.memoryIndex()
+	case segmentMemory:
+		in.index = r.u32()
+		r.memoryIndex()
 	case memArg, memArgLane:
 		if r.u32()&0x40 != 0 {
-			r.u32()
+			r.fail("memory argument that names a memory: a module has one")
 		}
-		r.leb(64)
+		r.u32()
 		if in.kind == memArgLane {
 			r.byte()
 		}
@@ -215,6 +263,14 @@ func (r *reader) instruction() (in instruction) {
 	}
 	in.end = r.off
 	return in
+}
+
+// memoryIndex reads the index of the only memory, as WebAssembly 2.0 writes it: the
+// byte 0.
+func (r *reader) memoryIndex() {
+	if r.byte() != 0 {
+		r.fail("memory index that is not 0: a module has one memory")
+	}
 }
 
 // blockType reads the type of a block: if it is a type index, which one.

@@ -136,6 +136,12 @@ func (m *Module) Export(name string, k Kind) (Export, bool) {
 	return Export{}, false
 }
 
+// ExportIndex returns where in m.Exports the export of that name and kind is.
+func (m *Module) ExportIndex(name string, k Kind) (int, bool) {
+	i, ok := m.byName[name]
+	return i, ok && m.Exports[i].Kind == k
+}
+
 // ErrNotWasm is wrapped by the error for bytes that are no WebAssembly module at all.
 var ErrNotWasm = errors.New("not a WebAssembly module")
 

@@ -1,17 +1,16 @@
 package instrument
 
-// Rewriting. A guest in wazero cannot be preempted: nothing stops it, and while
-// the garbage collector wants the world to stop, the whole process waits for it.
-// So the rewritten module counts down a global of its own at the beginning of
-// each loop's body and of each function that may call another, which between
-// them are in every cycle of execution, and calls the host at zero. An instruction
-// that works on a range (memory.fill, table.copy, …) counts for as much as it
-// takes, so that a loop of them is not longer than one of others.
+// Rewriting. A guest must stop when its time is over, and be brought back to an
+// earlier state after a call. So the rewritten module meets a check in every
+// stretch of work that is not small (analyze.go), does nothing by itself when it is
+// instantiated but fill its tables, and exports what the host saves and restores.
 //
-// Function indices shift: the host's function is the last import, and so every
-// function that the module defines has a number one higher. Whatever is added
-// comes after what was there, and what was there may name only what was there:
-// the rewritten module must not be valid where the original was not.
+// Two passes: scan finds what there is, and this one copies it with its edits.
+//
+// Whatever is added comes behind what was there, except for functions that are
+// imported for [Countdown]: those shift the numbers of all that the module defines.
+// What was there may name only what was there: the rewritten module must not be
+// valid where the original was not, and must not reach what is added.
 
 import (
 	"encoding/binary"
@@ -20,190 +19,154 @@ import (
 )
 
 // RewriteVersion changes whenever Rewrite gives other bytes for the same module.
-const RewriteVersion = 3
+const RewriteVersion = 4
 
-// The import by which a rewritten module lets the host in: a function without
-// parameters and results. No module that is loaded may import it itself.
+// What a module that is rewritten for [Countdown] imports: functions without
+// parameters and results. No module that is loaded may import them itself.
 const (
 	PollModule = "entangle:host"
-	PollName   = "poll"
+	PollName   = "poll" // every PollEvery checks, and where a try_table is entered
+	KeepName   = "keep" // before an exception is thrown
 )
 
 // PollEvery is how many checks pass between two polls.
 const PollEvery = 65536
 
 // Limits of a module. Those of functions are the ones of the WebAssembly
-// JavaScript API ("Implementation-defined Limits"), so whatever runs in a browser
-// keeps them; beyond them, compilers take time and memory out of all proportion.
+// JavaScript API ("Implementation-defined Limits") and of browsers, so whatever runs
+// there keeps them; beyond them, compilers take time and memory out of all proportion.
 const (
-	MaxFunctions    = 1_000_000
-	MaxFunctionSize = 7_654_321 // bytes
-	MaxLocals       = 50_000    // of a function
-	MaxTableEntries = 1 << 21   // of all tables together, 16 MiB
+	MaxFunctions     = 1_000_000
+	MaxFunctionSize  = 7_654_321 // bytes
+	MaxLocals        = 50_000    // of a function
+	MaxBranchTargets = 65_520    // of a br_table
+	MaxSegments      = 100_000   // of data
+	MaxTableEntries  = 1 << 21   // of all tables together, 16 MiB
 )
 
-// Rewrite returns the module in binary, which [Describe] has accepted, with a
-// check in every cycle of execution, with bounds on its tables, and without the
-// sections that would be wrong about the changed code.
-func Rewrite(binary []byte) ([]byte, error) {
-	w := rewriter{out: make([]byte, 0, len(binary)+len(binary)/4)}
-	if err := w.split(binary); err != nil {
+// Rewrite returns the module in binary, which [Describe] has accepted, as it is to
+// be compiled. Its errors say where.
+func Rewrite(binary []byte, check Check) (*Rewritten, error) {
+	m, err := scan(binary)
+	if err != nil {
 		return nil, err
 	}
-	if err := w.count(); err != nil {
-		return nil, err
+	w := &rewriter{module: m, r: Rewritten{Check: check, Unsafe: m.unsafe, effects: map[string]Effect{}}}
+	a := m.analyze()
+	for name, fn := range m.exports {
+		if fn >= m.imported {
+			w.r.effects[name] = a.effect[fn-m.imported]
+		} else {
+			w.r.effects[name] = CallsHost
+		}
 	}
-	if w.functions > w.imported {
-		w.complete()
-	} else {
-		w.idle = true
-	}
-	w.out = append(w.out, binary[:8]...)
-	for _, s := range w.sections {
-		if err := w.rewrite(s); err != nil {
+	w.plan()
+	w.r.imported, w.r.defined, w.r.shift = m.imported, uint32(len(m.functions)), w.shift
+	w.out = append(make([]byte, 0, len(binary)+len(binary)/4+1024), binary[:8]...)
+	for _, s := range w.complete() {
+		if err := w.section(s, a); err != nil {
 			return nil, err
 		}
 	}
-	return w.out, nil
+	w.r.Binary = w.out
+	return &w.r, nil
 }
-
-// A part is one section of a module: data[off:] is its content.
-type part struct {
-	id   byte
-	data []byte // of the module, up to the section's end
-	off  int
-}
-
-func (s part) reader() *reader { return &reader{data: s.data, off: s.off} }
 
 type rewriter struct {
-	out      []byte
-	sections []part
+	*module
+	r   Rewritten
+	out []byte
 
-	// How much of each kind the original has.
-	types, imported, functions, globals uint32 // functions and globals: imported ones included
-	// idle is set for a module without functions: there is nothing to stop, and
-	// nothing is added.
-	idle bool
+	adds     bool   // there is code, so there is something to add
+	shift    uint32 // by how much the functions that the module defines shift
+	injected []injected
+	types    [][]byte // that are added
+	places   map[helper]uint32
+	counter  uint32 // global of Countdown
+	budget   uint32 // global
+	control  uint32 // memory of ControlWord
 }
 
-// split finds the sections, of which there is one of each kind, in order.
-func (w *rewriter) split(binary []byte) error {
-	r := reader{data: binary, off: 8}
-	last := -1
-	for r.err == nil && r.off < len(binary) {
-		id := r.byte()
-		size := r.u32()
-		at := r.off
-		r.bytes(size)
-		if place := slices.Index(order, id); id != 0 {
-			if place <= last {
-				r.fail("section %d is unknown or out of order", id)
-			}
-			last = place
+// plan decides what is added.
+func (w *rewriter) plan() {
+	active := slices.ContainsFunc(w.segments, func(s segment) bool { return s.active })
+	w.adds = len(w.functions) > 0 || active || w.start >= 0
+	if !w.adds {
+		return
+	}
+	next := uint32(len(w.globals))
+	switch w.r.Check {
+	case Countdown:
+		w.shift = 2
+		w.counter = next
+		next++
+	case ControlWord:
+		w.control = w.memories
+		w.r.Control = w.prefix + "control"
+	}
+	if slices.ContainsFunc(w.edits, func(e edit) bool { return e.kind == growSite }) {
+		w.budget = next
+		w.r.Budget = w.prefix + "budget"
+	}
+	for i, g := range w.globals {
+		if !g.mutable || !g.set {
+			continue
 		}
-		if r.err == nil {
-			w.sections = append(w.sections, part{id, binary[:r.off], at})
+		switch g.typ {
+		case I32, I64, F32, F64:
+			w.r.Globals = append(w.r.Globals, Global{fmt.Sprintf("%sglobal:%d", w.prefix, i), g.typ, uint32(i)})
+		default:
+			if w.r.Unsafe == "" {
+				w.r.Unsafe = fmt.Sprintf("it has a mutable global of type %v", g.typ)
+			}
 		}
 	}
-	return r.err
-}
-
-// count finds out how much there is of what is added to.
-func (w *rewriter) count() error {
-	for _, s := range w.sections {
-		r := s.reader()
-		switch s.id {
-		case typeSection:
-			for range r.count(3) {
-				r.recType(func(FuncType) { w.types++ })
-			}
-		case importSection:
-			for range r.count(4) {
-				r.name()
-				r.name()
-				switch kind := Kind(r.byte()); kind {
-				case FuncKind:
-					w.typeIndex(r, r.u32())
-					w.imported++
-				case TableKind:
-					r.valType()
-					r.limits()
-				case MemoryKind:
-					r.limits()
-				case GlobalKind:
-					r.valType()
-					r.byte()
-					w.globals++
-				case TagKind:
-					r.byte()
-					w.typeIndex(r, r.u32())
-				default:
-					r.fail("import of kind %d", kind)
-				}
-			}
-		case functionSection:
-			n := r.count(1)
-			if n > MaxFunctions {
-				r.fail("%d functions: at most %d", n, MaxFunctions)
-			}
-			w.functions = n
-			for range n {
-				w.typeIndex(r, r.u32())
-			}
-		case tagSection:
-			for range r.count(2) {
-				r.byte()
-				w.typeIndex(r, r.u32())
-			}
-		case globalSection:
-			w.globals += r.count(3)
-		}
-		if r.err != nil {
-			return r.err
+	for i, s := range w.segments {
+		if s.active && w.inits[uint32(i)] && w.r.Unsafe == "" {
+			w.r.Unsafe = "its code copies an active data segment"
 		}
 	}
-	w.functions += w.imported
-	return nil
+	w.inject(active)
 }
 
-// order is the order of the sections that have one (§5.5.2, and the tag section
-// of exception handling).
-var order = []byte{typeSection, importSection, functionSection, tableSection, memorySection, tagSection, globalSection,
-	exportSection, startSection, elementSection, dataCountSection, codeSection, dataSection}
-
-// complete adds the sections that something is added to and that are not there.
-func (w *rewriter) complete() {
-	for _, id := range []byte{typeSection, importSection, globalSection} {
-		if slices.ContainsFunc(w.sections, func(s part) bool { return s.id == id }) {
+// complete returns the sections, with those that something is added to and that are
+// not there.
+func (w *rewriter) complete() []part {
+	if !w.adds {
+		return w.sections
+	}
+	needed := []byte{typeSection, functionSection, exportSection, codeSection}
+	switch w.r.Check {
+	case Countdown:
+		needed = append(needed, importSection, globalSection)
+	case ControlWord:
+		needed = append(needed, memorySection)
+	}
+	if w.r.Budget != "" {
+		needed = append(needed, globalSection)
+	}
+	if len(w.segments) > 0 {
+		needed = append(needed, dataCountSection)
+	}
+	sections := slices.Clone(w.sections)
+	for _, id := range needed {
+		if slices.ContainsFunc(sections, func(s part) bool { return s.id == id }) {
 			continue
 		}
 		place := slices.Index(order, id)
-		at := slices.IndexFunc(w.sections, func(s part) bool { return slices.Index(order, s.id) > place })
-		w.sections = slices.Insert(w.sections, at, part{id, []byte{0}, 0}) // code is behind all of them
+		at := slices.IndexFunc(sections, func(s part) bool { return slices.Index(order, s.id) > place })
+		if at < 0 {
+			at = len(sections)
+		}
+		sections = slices.Insert(sections, at, part{id, []byte{0}, 0})
 	}
+	return sections
 }
 
-// poll, wrapper, charge and counter are the indices of what is added: the imported
-// function, the function that resets the counter and calls it, the function that
-// takes the length of a range off the counter, and the counter.
-func (w *rewriter) poll() uint32    { return w.imported }
-func (w *rewriter) wrapper() uint32 { return w.functions + 1 }
-func (w *rewriter) charge() uint32  { return w.functions + 2 }
-func (w *rewriter) counter() uint32 { return w.globals }
-
-// The types that are added: of poll and wrapper, and of charge.
-func (w *rewriter) pollType() uint32   { return w.types }
-func (w *rewriter) chargeType() uint32 { return w.types + 1 }
-
-// rewrite writes what becomes of s.
-func (w *rewriter) rewrite(s part) error {
+// section writes what becomes of s.
+func (w *rewriter) section(s part, a *analysis) error {
 	r := s.reader()
 	var body []byte
-	if w.idle && s.id != tableSection {
-		w.out = append(leb(append(w.out, s.id), uint32(len(s.data)-s.off)), s.data[s.off:]...)
-		return nil
-	}
 	switch s.id {
 	case 0:
 		var keep bool
@@ -211,30 +174,22 @@ func (w *rewriter) rewrite(s part) error {
 			return nil
 		}
 		r.err = nil // whatever is wrong with it is nobody's business
-	case typeSection:
-		body = added(r, []byte{0x60, 0, 0}, []byte{0x60, 1, byte(I32), 1, byte(I32)})
-	case importSection:
-		body = added(r, w.pollImport())
-	case functionSection:
-		body = added(r, leb(nil, w.pollType()), leb(nil, w.chargeType()))
 	case tableSection:
 		body = boundTables(r)
-	case globalSection:
-		body = w.rewriteGlobals(r)
-	case exportSection:
-		body = w.rewriteExports(r)
-	case startSection:
-		body = leb(nil, w.shifted(r, r.u32()))
-	case elementSection:
-		body = w.rewriteElements(r)
 	case codeSection:
-		body = w.rewriteCode(r)
-	default:
+		if w.adds {
+			w.writeCode(r, a)
+			return nil
+		}
 		body = s.data[s.off:]
-		r.off = len(r.data)
-	}
-	if r.err == nil && r.off != len(r.data) && s.id != 0 {
-		r.fail("section %d has %d bytes too many", s.id, len(r.data)-r.off)
+	case startSection:
+		return nil // Init calls it
+	default:
+		if w.adds {
+			body = w.added(s, r)
+		} else {
+			body = s.data[s.off:]
+		}
 	}
 	if r.err != nil {
 		return r.err
@@ -243,243 +198,234 @@ func (w *rewriter) rewrite(s part) error {
 	return nil
 }
 
+// added returns the content of a section that something is added to, or that names
+// functions.
+func (w *rewriter) added(s part, r *reader) []byte {
+	switch s.id {
+	case typeSection:
+		return vector(r, w.types...)
+	case importSection:
+		if w.r.Check == Countdown {
+			return vector(r, w.hostImport(PollName), w.hostImport(KeepName))
+		}
+	case functionSection:
+		var types [][]byte
+		for _, f := range w.injected {
+			types = append(types, leb(nil, f.typ))
+		}
+		return vector(r, types...)
+	case memorySection:
+		if w.r.Check == ControlWord {
+			return vector(r, []byte{1, 1, 1}) // one page at least and at most
+		}
+	case globalSection:
+		return w.writeGlobals(r)
+	case exportSection:
+		return w.writeExports(r)
+	case elementSection:
+		return w.shifting(r, func(shift func(int, int, uint32)) { w.elements(r, shift) })
+	case dataCountSection:
+		return leb(nil, uint32(len(w.segments)))
+	case dataSection:
+		return w.writeData()
+	}
+	return s.data[s.off:]
+}
+
 // leb appends n as an unsigned LEB128 number.
 func leb(b []byte, n uint32) []byte { return binary.AppendUvarint(b, uint64(n)) }
 
-// added returns a section that is a vector, with more items.
-func added(r *reader, items ...[]byte) []byte {
+// sleb appends n as a signed LEB128 number.
+func sleb(b []byte, n int64) []byte {
+	for n < -64 || n > 63 {
+		b = append(b, byte(n)|0x80)
+		n >>= 7
+	}
+	return append(b, byte(n)&0x7f)
+}
+
+// vector returns a section that is a vector, with more items.
+func vector(r *reader, items ...[]byte) []byte {
 	n := r.count(1)
 	body := leb(make([]byte, 0, len(r.data)-r.off+64), n+uint32(len(items)))
 	body = append(body, r.data[r.off:]...)
-	r.off = len(r.data)
 	return append(body, slices.Concat(items...)...)
 }
 
-func (w *rewriter) pollImport() []byte {
+func (w *rewriter) hostImport(name string) []byte {
 	b := append(leb(nil, uint32(len(PollModule))), PollModule...)
-	b = append(leb(b, uint32(len(PollName))), PollName...)
-	return leb(append(b, byte(FuncKind)), w.pollType())
+	b = append(leb(b, uint32(len(name))), name...)
+	return leb(append(b, byte(FuncKind)), w.typ(nothing))
 }
 
 // shifted returns what function fn of the original is now.
-func (w *rewriter) shifted(r *reader, fn uint32) uint32 {
-	if fn >= w.functions {
-		r.fail("function %d does not exist", fn)
-	}
+func (w *rewriter) shifted(fn uint32) uint32 {
 	if fn >= w.imported {
-		fn++
+		fn += w.shift
 	}
 	return fn
 }
 
-// typeIndex checks that i is a type of the original.
-func (w *rewriter) typeIndex(r *reader, i uint32) {
-	if i >= w.types {
-		r.fail("type %d does not exist", i)
-	}
+// shifting copies what read reads, with the function indices that it reports shifted.
+func (w *rewriter) shifting(r *reader, read func(shift func(from, to int, fn uint32))) []byte {
+	at := r.off
+	out := make([]byte, 0, len(r.data)-r.off+64)
+	read(func(from, to int, fn uint32) {
+		out = append(out, r.data[at:from]...)
+		out = leb(out, w.shifted(fn))
+		at = to
+	})
+	return append(out, r.data[at:r.off]...)
 }
 
-// expression copies a constant expression, its end included.
-func (w *rewriter) expression(out []byte, r *reader) []byte {
-	for r.err == nil {
-		in := r.instruction()
-		out = w.instruction(out, r, in)
-		if in.op == opEnd {
-			break
-		}
-	}
-	return out
-}
-
-// instruction copies in with its function index shifted.
-func (w *rewriter) instruction(out []byte, r *reader, in instruction) []byte {
-	switch {
-	case r.err != nil:
-		return out
-	case in.kind == function:
-		return leb(append(out, in.op), w.shifted(r, in.index))
-	case in.op == opGlobalGet || in.op == opGlobalSet:
-		if in.index >= w.globals {
-			r.fail("global %d does not exist", in.index)
-		}
-	case in.op == opCallIndirect || in.op == opReturnCallIndirect || in.op == opCallRef || in.op == opReturnCallRef,
-		in.kind == blockType && in.typed, in.kind == tryTable && in.typed:
-		w.typeIndex(r, in.index)
-	}
-	return append(out, r.data[in.start:in.end]...)
-}
-
-// copied appends what r has read since from.
-func (r *reader) copied(out []byte, from int) []byte {
-	if r.err != nil {
-		return out
-	}
-	return append(out, r.data[from:r.off]...)
-}
-
-func (w *rewriter) rewriteGlobals(r *reader) []byte {
+func (w *rewriter) writeGlobals(r *reader) []byte {
 	n := r.count(3)
-	out := leb(nil, n+1)
-	for range n {
-		from := r.off
-		r.valType()
-		r.byte()
-		out = w.expression(r.copied(out, from), r)
+	out := w.shifting(r, func(shift func(int, int, uint32)) {
+		for range n {
+			r.valType()
+			r.byte()
+			w.constant(r, shift)
+		}
+	})
+	var more [][]byte
+	if w.r.Check == Countdown {
+		more = append(more, append(sleb([]byte{byte(I32), 1, opI32Const}, PollEvery), opEnd))
 	}
-	out = append(out, byte(I32), 1, opI32Const)
-	return append(append(out, pollEvery...), opEnd)
+	if w.r.Budget != "" {
+		more = append(more, append(sleb([]byte{byte(I32), 1, opI32Const}, MaxTableEntries), opEnd))
+	}
+	return slices.Concat(leb(nil, n+uint32(len(more))), out, slices.Concat(more...))
 }
 
-func (w *rewriter) rewriteExports(r *reader) []byte {
+func (w *rewriter) writeExports(r *reader) []byte {
 	n := r.count(3)
-	out := leb(nil, n)
+	out := make([]byte, 0, len(r.data)-r.off+64)
 	for range n {
 		from := r.off
 		r.name()
 		kind := Kind(r.byte())
-		out = r.copied(out, from)
-		i := r.u32()
-		switch kind {
-		case FuncKind:
-			i = w.shifted(r, i)
-		case GlobalKind:
-			if i >= w.globals {
-				r.fail("global %d does not exist", i)
-			}
-		}
-		out = leb(out, i)
-	}
-	return out
-}
-
-// rewriteElements shifts the functions of element segments (§5.5.12).
-func (w *rewriter) rewriteElements(r *reader) []byte {
-	n := r.count(2)
-	out := leb(nil, n)
-	for range n {
-		from := r.off
-		flags := r.u32()
-		if flags > 7 {
-			r.fail("element segment of kind %d", flags)
-		}
-		passive, explicit, expressions := flags&1 != 0, flags&2 != 0, flags&4 != 0
-		if explicit && !passive {
-			r.u32() // the table
-		}
-		out = r.copied(out, from)
-		if !passive {
-			out = w.expression(out, r)
-		}
-		from = r.off
-		if passive || explicit {
-			r.valType() // or the kind of elements, a byte too
-		}
-		items := r.count(1)
-		out = r.copied(out, from)
-		for range items {
-			if expressions {
-				out = w.expression(out, r)
-			} else {
-				out = leb(out, w.shifted(r, r.u32()))
-			}
-		}
-	}
-	return out
-}
-
-// rewriteCode puts the checks in and shifts calls.
-func (w *rewriter) rewriteCode(r *reader) []byte {
-	n := r.count(1)
-	out := leb(make([]byte, 0, (len(r.data)-r.off)*5/4), n+2)
-	check := w.check()
-	var code []byte
-	for i := range n {
-		size := r.u32()
-		if size > MaxFunctionSize {
-			r.fail("function %d has %d bytes: at most %d", i, size, MaxFunctionSize)
-		}
 		at := r.off
-		r.bytes(size)
+		i := r.u32()
 		if r.err != nil {
 			return nil
 		}
-		b := &reader{data: r.data[:r.off], off: at}
-		code = w.function(code[:0], b, check)
-		if b.err != nil {
-			r.err = fmt.Errorf("function %d: %w", uint32(i)+w.imported, b.err)
-			return nil
+		if kind == FuncKind {
+			i = w.shifted(i)
 		}
-		out = append(leb(out, uint32(len(code))), code...)
+		out = leb(append(out, r.data[from:at]...), i)
 	}
-	for _, body := range [][]byte{w.wrapperBody(), w.chargeBody()} {
-		out = append(leb(out, uint32(len(body))), body...)
+	export := func(name string, kind Kind, i uint32) {
+		out = append(leb(out, uint32(len(name))), name...)
+		out = leb(append(out, byte(kind)), i)
+		n++
+	}
+	if w.r.Init != "" {
+		export(w.r.Init, FuncKind, w.places[helper{kind: initAll}])
+	}
+	if w.r.Control != "" {
+		export(w.r.Control, MemoryKind, w.control)
+	}
+	if w.r.Budget != "" {
+		export(w.r.Budget, GlobalKind, w.budget)
+	}
+	for _, g := range w.r.Globals {
+		export(g.Name, GlobalKind, g.index)
+	}
+	return append(leb(nil, n), out...)
+}
+
+// writeData makes every segment passive: Init copies those that were not.
+func (w *rewriter) writeData() []byte {
+	size := 8
+	for _, s := range w.segments {
+		size += s.end - s.start + 8
+	}
+	out := leb(make([]byte, 0, size), uint32(len(w.segments)))
+	for _, s := range w.segments {
+		out = leb(append(out, 1), uint32(s.end-s.start))
+		out = append(out, w.binary[s.start:s.end]...)
 	}
 	return out
 }
 
-// wrapperBody is: counter = PollEvery; poll().
-func (w *rewriter) wrapperBody() []byte {
-	b := append([]byte{0, opI32Const}, pollEvery...)
-	b = leb(append(b, opGlobalSet), w.counter())
-	return append(leb(append(b, opCall), w.poll()), opEnd)
-}
-
-// chargeShift says how many bytes of a range count as much as one check: a check
-// and its share of a loop take about as long as 1 KiB of memory.fill.
-const chargeShift = 10
-
-// chargeBody is, of n: x := counter - n>>chargeShift; counter = x > 0 ? x : 1;
-// return n. The next check polls where 1 is left.
-func (w *rewriter) chargeBody() []byte {
-	b := leb([]byte{1, 1, byte(I32), opGlobalGet}, w.counter()) // one local, x
-	b = append(b, opLocalGet, 0, opI32Const, chargeShift, opI32ShrU, opI32Sub, opLocalTee, 1,
-		opI32Const, 1, opLocalGet, 1, opI32Const, 0, opI32GtS, opSelect)
-	b = leb(append(b, opGlobalSet), w.counter())
-	return append(b, opLocalGet, 0, opEnd)
-}
-
-// check is: if --counter == 0, call the wrapper.
-func (w *rewriter) check() []byte {
-	b := leb([]byte{opGlobalGet}, w.counter())
-	b = append(b, opI32Const, 1, opI32Sub)
-	b = leb(append(b, opGlobalSet), w.counter())
-	b = leb(append(b, opGlobalGet), w.counter())
-	b = append(b, opI32Eqz, opIf, 0x40)
-	return append(leb(append(b, opCall), w.wrapper()), opEnd)
-}
-
-// pollEvery is PollEvery as a signed LEB128 number.
-var pollEvery = []byte{0x80, 0x80, 0x04}
-
-// function writes one function's body.
-func (w *rewriter) function(out []byte, r *reader, check []byte) []byte {
-	from := r.off
-	var locals uint64
-	for range r.count(2) {
-		locals += uint64(r.u32())
-		r.valType()
+// writeCode writes the code section.
+func (w *rewriter) writeCode(r *reader, a *analysis) {
+	w.out = append(w.out, codeSection)
+	// The size is known at the end; a number of five bytes may stand for any.
+	at := len(w.out)
+	w.out = append(w.out, 0, 0, 0, 0, 0)
+	w.out = leb(w.out, uint32(len(w.functions)+len(w.injected)))
+	check := w.check()
+	var code []byte
+	for i := range w.functions {
+		code = w.body(code[:0], i, a, check)
+		w.out = append(leb(w.out, uint32(len(code))), code...)
 	}
-	if locals > MaxLocals {
-		r.fail("%d locals: at most %d", locals, MaxLocals)
+	for _, f := range w.injected {
+		w.out = append(leb(w.out, uint32(len(f.body))), f.body...)
 	}
-	out = r.copied(out, from)
-	entry := len(out)
-	calls := false
-	for r.err == nil && r.off < len(r.data) {
-		in := r.instruction()
-		if in.isBulk() {
-			out = leb(append(out, opCall), w.charge()) // of the length, which is on top
+	size := uint32(len(w.out) - at - 5)
+	for i := range 5 {
+		b := byte(size>>(7*i)) & 0x7f
+		if i < 4 {
+			b |= 0x80
 		}
-		out = w.instruction(out, r, in)
-		switch in.op {
-		case opLoop:
+		w.out[at+i] = b
+	}
+}
+
+// body writes one function's body.
+func (w *rewriter) body(out []byte, i int, a *analysis, check []byte) []byte {
+	f := &w.functions[i]
+	at := int(f.start)
+	upTo := func(to int) {
+		out = append(out, w.binary[at:to]...)
+		at = to
+	}
+	upTo(int(f.code))
+	if a.entry[i] {
+		out = append(out, check...)
+	}
+	for _, e := range w.editsOf(i) {
+		upTo(int(e.at))
+		r := &reader{data: w.binary[:f.end], off: at}
+		switch e.kind {
+		case loopHead:
 			out = append(out, check...)
-		case opCall, opCallIndirect, opReturnCall, opReturnCallIndirect, opCallRef, opReturnCallRef:
-			calls = true
+		case callSite, indirect:
+			if a.dense[i] {
+				out = append(out, check...)
+			}
+			if e.kind == callSite && w.shift > 0 {
+				out = leb(append(out, r.byte()), w.shifted(e.x))
+				r.u32()
+			}
+		case funcIndex:
+			if w.shift > 0 {
+				out = leb(append(out, r.byte()), w.shifted(e.x))
+				r.u32()
+			}
+		case tryHead:
+			// wazero copies the stack here.
+			if w.r.Check == Countdown {
+				out = leb(append(out, opCall), w.imported)
+			}
+		case throwing:
+			if w.r.Check == Countdown {
+				out = leb(append(out, opCall), w.imported+1)
+			}
+		case tableSite:
+			if w.r.Check == Countdown {
+				out = leb(append(out, opCall), w.places[helper{kind: charge}]) // of the length, which is on top
+			}
+		default:
+			if h, ok := w.helperFor(e); ok {
+				out = leb(append(out, opCall), w.places[h])
+				r.instruction()
+			}
 		}
+		at = r.off
 	}
-	if calls {
-		out = slices.Insert(out, entry, check...)
-	}
+	upTo(int(f.end))
 	return out
 }

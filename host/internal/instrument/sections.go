@@ -14,7 +14,7 @@ func (w *rewriter) custom(r *reader) (body []byte, keep bool) {
 		strings.HasPrefix(name, "metadata.code."), name == "linking", name == "sourceMappingURL":
 		return nil, false
 	case name == "name":
-		return w.names(r.copied(nil, from), r)
+		return w.names(r.data[from:r.off:r.off], r)
 	}
 	return r.data[from:], true
 }
@@ -36,13 +36,13 @@ func (w *rewriter) names(out []byte, r *reader) (_ []byte, ok bool) {
 			n := sub.count(2)
 			body = leb(nil, n)
 			for range n {
-				body = leb(body, w.shifted(sub, sub.u32()))
+				body = leb(body, w.shifted(w.funcIndex(sub, sub.u32())))
 				from := sub.off
 				sub.name()
-				body = sub.copied(body, from)
-			}
-			if sub.err != nil {
-				return nil, false
+				if sub.err != nil {
+					return nil, false
+				}
+				body = append(body, sub.data[from:sub.off]...)
 			}
 		}
 		out = append(leb(append(out, id), uint32(len(body))), body...)

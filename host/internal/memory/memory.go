@@ -1,117 +1,83 @@
-// Package memory makes the linear memories of guests.
+// Package memory makes the linear memories of guests, snapshots of them, and the
+// way back: a memory that was made from a snapshot is reset to it by restoring the
+// pages that a call has changed, and no others.
 package memory
 
-import "sync"
+import (
+	"fmt"
+	"unsafe"
+)
 
 // A Linear is a linear memory: a reservation of address space of which the first
-// bytes are in use. It never moves. Pages that the guest has not touched cost
-// nothing where the system has mmap; elsewhere the whole limit is allocated.
+// bytes are in use and the others cannot be touched. It never moves. Pages that
+// the guest has not touched cost nothing where the system has mmap; elsewhere the
+// whole limit is allocated. It is for one goroutine at a time.
 type Linear struct {
-	reserved []byte // nil once freed; then the limit is 0
+	reserved []byte
 	limit    uint64
 	used     uint64
 	refused  uint64
-	pool     *Pool // nil if nobody keeps it
+	snapshot *Snapshot // nil if it was not made from one, or has not become one
+	resets   uint      // since the last search for stale pages
+	private  int       // pages that differ from the snapshot's, as of the last reset
 }
 
-// Reserve returns a memory of no bytes that can grow to limit bytes.
-func Reserve(limit uint64) (*Linear, error) { return (*Pool)(nil).Reserve(limit) }
+// PageSize is the size of a page of linear memory in bytes (WebAssembly 2.0, §4.2.8).
+const PageSize = 64 << 10
 
-// Reallocate returns the memory with size bytes, those that are new zero, or nil
-// if that is more than its limit. It never shrinks.
-func (l *Linear) Reallocate(size uint64) []byte {
-	if size > l.limit {
-		l.refused = size
-		return nil
+// Reservation is how much address space a memory takes on 64-bit systems: all that
+// 32 bits can name, and a guard behind it, which lets an engine leave out the check
+// of most addresses.
+const Reservation = 4<<30 + 32<<20
+
+// New returns a memory of no bytes that can grow to limit bytes, in a reservation
+// of so many.
+func New(limit, reservation uint64) (*Linear, error) {
+	l := &Linear{limit: limit}
+	var err error
+	if l.reserved, err = reserve(limit, reservation); err != nil {
+		return nil, fmt.Errorf("reserving %d bytes of address space: %w", reservation, err)
 	}
-	l.used = max(l.used, size)
-	return l.reserved[:size]
+	return l, nil
 }
 
-// Refused returns the last size in bytes that was more than the limit, or 0.
+// Base returns the address of the reservation, which holds Reserved bytes.
+func (l *Linear) Base() unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(l.reserved)) }
+
+// Reserved returns the size of the reservation in bytes; 0 once it is freed.
+func (l *Linear) Reserved() uint64 { return uint64(len(l.reserved)) }
+
+// Bytes returns the bytes in use. They are valid until the memory is freed.
+func (l *Linear) Bytes() []byte { return l.reserved[:l.used] }
+
+// SetLimit changes how many bytes the memory can grow to, and forgets what was
+// refused.
+func (l *Linear) SetLimit(limit uint64) { l.limit, l.refused = min(limit, l.most()), 0 }
+
+// Reallocate returns the memory with size bytes, or with those that it has if they
+// are more; those that are new are zero. If size is more than its limit, or the
+// system has no memory, it returns nil.
+func (l *Linear) Reallocate(size uint64) []byte {
+	if size > l.used {
+		if size > l.limit || commit(l.reserved[l.used:size]) != nil {
+			l.refused = size
+			return nil
+		}
+		l.used = size
+	}
+	return l.reserved[:l.used]
+}
+
+// Refused returns the last size in bytes that the memory could not grow to, or 0.
 func (l *Linear) Refused() uint64 { return l.refused }
+
+// Grew reports whether the memory has grown since it was made from its snapshot.
+func (l *Linear) Grew() bool { return l.snapshot != nil && l.used != l.snapshot.size }
 
 // Free gives the memory back. Nothing may refer to it any more.
 func (l *Linear) Free() {
-	if l.reserved != nil {
-		if !l.pool.keep(l.reserved, l.used) {
-			release(l.reserved)
-		}
-		l.reserved, l.limit = nil, 0
+	if len(l.reserved) > 0 {
+		release(l.reserved)
 	}
-}
-
-// A Pool keeps a few reservations of small memories for the next instances.
-// Mapping and unmapping are what workers of one process contend for, and each page
-// that is touched for the first time is a fault: clearing what a small guest had is
-// cheaper. The zero Pool is empty; a nil one keeps nothing.
-type Pool struct {
-	mu     sync.Mutex
-	free   [][]byte // all zero
-	closed bool
-}
-
-const (
-	maxKept     = 16      // reservations of a pool
-	maxKeptSize = 1 << 20 // bytes in use
-)
-
-// Reserve is like the function of that name.
-func (p *Pool) Reserve(limit uint64) (*Linear, error) {
-	l := &Linear{limit: limit, pool: p}
-	if l.reserved = p.take(limit); l.reserved != nil {
-		return l, nil
-	}
-	var err error
-	l.reserved, err = reserve(limit)
-	return l, err
-}
-
-// take returns a kept reservation of limit bytes, or nil.
-func (p *Pool) take(limit uint64) []byte {
-	if p == nil {
-		return nil
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i := len(p.free) - 1; i >= 0; i-- {
-		if b := p.free[i]; uint64(len(b)) == limit {
-			last := len(p.free) - 1
-			p.free[i] = p.free[last]
-			p.free = p.free[:last]
-			return b
-		}
-	}
-	return nil
-}
-
-// keep clears the used bytes of b and keeps it, if it is worth that.
-func (p *Pool) keep(b []byte, used uint64) bool {
-	if p == nil || used > maxKeptSize || len(b) == 0 {
-		return false
-	}
-	p.mu.Lock()
-	full := p.closed || len(p.free) >= maxKept
-	p.mu.Unlock()
-	if full {
-		return false
-	}
-	clear(b[:used])
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed || len(p.free) >= maxKept {
-		return false
-	}
-	p.free = append(p.free, b)
-	return true
-}
-
-// Close gives back what is kept; nothing is kept any more.
-func (p *Pool) Close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, b := range p.free {
-		release(b)
-	}
-	p.free, p.closed = nil, true
+	*l = Linear{}
 }

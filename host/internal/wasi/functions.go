@@ -1,54 +1,93 @@
 package wasi
 
-// Module is the name of the module that guests import WASI preview 1 from.
-const Module = "wasi_snapshot_preview1"
+import "entangle.example/entangle/host/internal/instrument"
 
-// Functions has the type of every function of WASI preview 1, by its name.
-var Functions = map[string]string{
-	"args_get":                "(i32, i32) -> i32",
-	"args_sizes_get":          "(i32, i32) -> i32",
-	"clock_res_get":           "(i32, i32) -> i32",
-	"clock_time_get":          "(i32, i64, i32) -> i32",
-	"environ_get":             "(i32, i32) -> i32",
-	"environ_sizes_get":       "(i32, i32) -> i32",
-	"fd_advise":               "(i32, i64, i64, i32) -> i32",
-	"fd_allocate":             "(i32, i64, i64) -> i32",
-	"fd_close":                "(i32) -> i32",
-	"fd_datasync":             "(i32) -> i32",
-	"fd_fdstat_get":           "(i32, i32) -> i32",
-	"fd_fdstat_set_flags":     "(i32, i32) -> i32",
-	"fd_fdstat_set_rights":    "(i32, i64, i64) -> i32",
-	"fd_filestat_get":         "(i32, i32) -> i32",
-	"fd_filestat_set_size":    "(i32, i64) -> i32",
-	"fd_filestat_set_times":   "(i32, i64, i64, i32) -> i32",
-	"fd_pread":                "(i32, i32, i32, i64, i32) -> i32",
-	"fd_prestat_dir_name":     "(i32, i32, i32) -> i32",
-	"fd_prestat_get":          "(i32, i32) -> i32",
-	"fd_pwrite":               "(i32, i32, i32, i64, i32) -> i32",
-	"fd_read":                 "(i32, i32, i32, i32) -> i32",
-	"fd_readdir":              "(i32, i32, i32, i64, i32) -> i32",
-	"fd_renumber":             "(i32, i32) -> i32",
-	"fd_seek":                 "(i32, i64, i32, i32) -> i32",
-	"fd_sync":                 "(i32) -> i32",
-	"fd_tell":                 "(i32, i32) -> i32",
-	"fd_write":                "(i32, i32, i32, i32) -> i32",
-	"path_create_directory":   "(i32, i32, i32) -> i32",
-	"path_filestat_get":       "(i32, i32, i32, i32, i32) -> i32",
-	"path_filestat_set_times": "(i32, i32, i32, i32, i64, i64, i32) -> i32",
-	"path_link":               "(i32, i32, i32, i32, i32, i32, i32) -> i32",
-	"path_open":               "(i32, i32, i32, i32, i32, i64, i64, i32, i32) -> i32",
-	"path_readlink":           "(i32, i32, i32, i32, i32, i32) -> i32",
-	"path_remove_directory":   "(i32, i32, i32) -> i32",
-	"path_rename":             "(i32, i32, i32, i32, i32, i32) -> i32",
-	"path_symlink":            "(i32, i32, i32, i32, i32) -> i32",
-	"path_unlink_file":        "(i32, i32, i32) -> i32",
-	"poll_oneoff":             "(i32, i32, i32, i32) -> i32",
-	"proc_exit":               "(i32)",
-	"proc_raise":              "(i32) -> i32",
-	"random_get":              "(i32, i32) -> i32",
-	"sched_yield":             "() -> i32",
-	"sock_accept":             "(i32, i32, i32) -> i32",
-	"sock_recv":               "(i32, i32, i32, i32, i32, i32) -> i32",
-	"sock_send":               "(i32, i32, i32, i32, i32) -> i32",
-	"sock_shutdown":           "(i32, i32) -> i32",
+// A Function is one that a guest may import from Module.
+type Function struct {
+	Name string
+	Type instrument.FuncType
+	// Call serves one call of the function. mem is the guest's memory, nil if it has
+	// none. stack has the parameters, and room for the result: stack[0] is the errno
+	// when Call returns nil. An error ends the guest's call: an *Exit, or what a
+	// writer, Config.Sleep or Config.Stopped returned, which a guest must not be able
+	// to ignore.
+	Call func(s *State, mem []byte, stack []uint64) error
+}
+
+// Functions are all of preview 1, sorted by name.
+var Functions = []Function{
+	function("args_get", "ii", argsGet),
+	function("args_sizes_get", "ii", argsSizesGet),
+	function("clock_res_get", "ii", clockResGet),
+	function("clock_time_get", "iIi", clockTimeGet),
+	function("environ_get", "ii", environGet),
+	function("environ_sizes_get", "ii", environSizesGet),
+	function("fd_advise", "iIIi", fdAdvise),
+	function("fd_allocate", "iII", fdAllocate),
+	function("fd_close", "i", fdClose),
+	function("fd_datasync", "i", fdSync),
+	function("fd_fdstat_get", "ii", fdFdstatGet),
+	function("fd_fdstat_set_flags", "ii", fdFdstatSetFlags),
+	function("fd_fdstat_set_rights", "iII", fdFdstatSetRights),
+	function("fd_filestat_get", "ii", fdFilestatGet),
+	function("fd_filestat_set_size", "iI", fdFilestatSetSize),
+	function("fd_filestat_set_times", "iIIi", fdFilestatSetTimes),
+	function("fd_pread", "iiiIi", fdPread),
+	function("fd_prestat_dir_name", "iii", fdPrestatDirName),
+	function("fd_prestat_get", "ii", fdPrestatGet),
+	function("fd_pwrite", "iiiIi", fdPwrite),
+	function("fd_read", "iiii", fdRead),
+	function("fd_readdir", "iiiIi", fdReaddir),
+	function("fd_renumber", "ii", fdRenumber),
+	function("fd_seek", "iIii", fdSeek),
+	function("fd_sync", "i", fdSync),
+	function("fd_tell", "ii", fdTell),
+	function("fd_write", "iiii", fdWrite),
+	function("path_create_directory", "iii", pathCreateDirectory),
+	function("path_filestat_get", "iiiii", pathFilestatGet),
+	function("path_filestat_set_times", "iiiiIIi", pathFilestatSetTimes),
+	function("path_link", "iiiiiii", pathLink),
+	function("path_open", "iiiiiIIii", pathOpen),
+	function("path_readlink", "iiiiii", pathReadlink),
+	function("path_remove_directory", "iii", pathRemoveDirectory),
+	function("path_rename", "iiiiii", pathRename),
+	function("path_symlink", "iiiii", pathSymlink),
+	function("path_unlink_file", "iii", pathUnlinkFile),
+	function("poll_oneoff", "iiii", pollOneoff),
+	{"proc_exit", signature("i", false), procExit},
+	function("proc_raise", "i", procRaise),
+	function("random_get", "ii", randomGet),
+	function("sched_yield", "", schedYield),
+	function("sock_accept", "iii", notSocket),
+	function("sock_recv", "iiiiii", notSocket),
+	function("sock_send", "iiiii", notSocket),
+	function("sock_shutdown", "ii", notSocket),
+}
+
+// function makes a Function of one that returns nil, an errno, or what ends the call.
+func function(name, params string, do func(*State, memory, []uint64) error) Function {
+	return Function{name, signature(params, true), func(s *State, mem []byte, stack []uint64) error {
+		err := do(s, mem, stack)
+		if e, ok := err.(errno); ok { // it is never wrapped
+			stack[0], err = uint64(e), nil
+		} else if err == nil {
+			stack[0] = 0
+		}
+		return err
+	}}
+}
+
+// signature is the type of a function: "i" is an i32, "I" an i64.
+func signature(params string, result bool) (t instrument.FuncType) {
+	for _, p := range params {
+		if p == 'I' {
+			t.Params = append(t.Params, instrument.I64)
+		} else {
+			t.Params = append(t.Params, instrument.I32)
+		}
+	}
+	if result {
+		t.Results = []instrument.ValType{instrument.I32}
+	}
+	return t
 }

@@ -2,9 +2,9 @@
 //
 // Each module has a runtime of its own, so that closing it frees all that it
 // made. A guest cannot be preempted; what stops it, and lets the garbage collector
-// in, is the call of the host that instrument.Rewrite puts into every cycle of
-// execution (pollModule). wazero's own WithCloseOnContextDone looks in loops only,
-// and makes them several times slower.
+// in, is the call of the host that instrument.Rewrite puts into every stretch of
+// work (instrument.Countdown). wazero's own WithCloseOnContextDone looks in loops
+// only, and makes them several times slower.
 package wazero
 
 import (
@@ -12,43 +12,45 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
-	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"entangle.example/entangle/host/internal/engine"
 	"entangle.example/entangle/host/internal/instrument"
-	"entangle.example/entangle/host/internal/memory"
-	"entangle.example/entangle/host/internal/wasi"
 )
 
-// features are the proposals that the engine is asked to accept. Exceptions are
-// not among them: wazero copies the whole stack at each try_table that is open, so
-// a guest that recurses through one takes all the memory of the machine.
+// features are the proposals that the engine accepts.
 const features = api.CoreFeaturesV2 | experimental.CoreFeaturesThreads | experimental.CoreFeaturesTailCall |
-	experimental.CoreFeaturesExtendedConst
+	experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesExceptionHandling
 
-type wazeroEngine struct{ opts engine.Options }
+type wazeroEngine struct {
+	opts   engine.Options
+	layout atomic.Pointer[layout] // once a function has been called
+}
 
 // New returns the engine.
-func New(opts engine.Options) engine.Engine { return &wazeroEngine{opts} }
+func New(opts engine.Options) engine.Engine { return &wazeroEngine{opts: opts} }
 
-func (e *wazeroEngine) Name() string { return "wazero" }
-func (e *wazeroEngine) Close() error { return nil } // modules own everything
+func (e *wazeroEngine) Name() string            { return "wazero" }
+func (e *wazeroEngine) Version() string         { return engine.Dependency("github.com/tetratelabs/wazero") }
+func (e *wazeroEngine) Check() instrument.Check { return instrument.Countdown }
+func (e *wazeroEngine) Close() error            { return nil } // modules own everything
 
 // Compile gives up when ctx ends; what wazero is compiling then, it compiles to the
 // end, and it is thrown away.
-func (e *wazeroEngine) Compile(ctx context.Context, binary []byte, id [32]byte) (engine.Module, error) {
+func (e *wazeroEngine) Compile(ctx context.Context, r *instrument.Rewritten, id [32]byte) (engine.Module, error) {
 	type result struct {
 		m   *module
 		err error
 	}
 	done := make(chan result, 1)
 	go func() {
-		m, err := e.compileAny(ctx, binary, id)
+		m, err := e.compileAny(ctx, r, id)
 		done <- result{m, err}
 	}()
 	select {
@@ -67,17 +69,17 @@ func (e *wazeroEngine) Compile(ctx context.Context, binary []byte, id [32]byte) 
 	}
 }
 
-// compileAny compiles binary, with the cache if there is one and it works.
-func (e *wazeroEngine) compileAny(ctx context.Context, binary []byte, id [32]byte) (*module, error) {
+// compileAny compiles r, with the cache if there is one and it works.
+func (e *wazeroEngine) compileAny(ctx context.Context, r *instrument.Rewritten, id [32]byte) (*module, error) {
 	var cacheErr error
 	if e.opts.Cache != "" {
-		m, err := e.compileCached(ctx, binary, entryName(e.opts.Cache, id))
+		m, err := e.compileCached(ctx, r, entryName(e.opts.Cache, id))
 		if err == nil || ctx.Err() != nil {
 			return m, err
 		}
 		cacheErr = err // or is it the module's fault? Find out without the cache.
 	}
-	m, err := e.compile(ctx, binary, "")
+	m, err := e.compile(ctx, r, "")
 	if err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "invalid module: "))
 	}
@@ -88,12 +90,12 @@ func (e *wazeroEngine) compileAny(ctx context.Context, binary []byte, id [32]byt
 }
 
 // compileCached takes the compiled module from the entry dir, or makes that.
-func (e *wazeroEngine) compileCached(ctx context.Context, binary []byte, dir string) (*module, error) {
+func (e *wazeroEngine) compileCached(ctx context.Context, r *instrument.Rewritten, dir string) (*module, error) {
 	if err := prepare(dir); err != nil {
 		return nil, err
 	}
 	if checkEntry(dir) == nil {
-		if m, err := e.compile(ctx, binary, dir); err == nil {
+		if m, err := e.compile(ctx, r, dir); err == nil {
 			return m, nil
 		}
 	}
@@ -102,7 +104,7 @@ func (e *wazeroEngine) compileCached(ctx context.Context, binary []byte, dir str
 	if err != nil {
 		return nil, err
 	}
-	m, err := e.compile(ctx, binary, fresh)
+	m, err := e.compile(ctx, r, fresh)
 	if err != nil {
 		removeEntry(fresh)
 		return nil, err
@@ -114,13 +116,13 @@ func (e *wazeroEngine) compileCached(ctx context.Context, binary []byte, dir str
 }
 
 type module struct {
-	engine   *wazeroEngine
-	cache    wazero.CompilationCache
-	runtime  wazero.Runtime
-	compiled wazero.CompiledModule
-	config   wazero.ModuleConfig // what all instances have
-	wasi     bool                // it imports WASI
-	memories memory.Pool
+	engine    *wazeroEngine
+	rewritten *instrument.Rewritten
+	cache     wazero.CompilationCache
+	runtime   wazero.Runtime
+	compiled  wazero.CompiledModule
+	config    wazero.ModuleConfig // of all instances
+	exports   []string            // functions
 }
 
 // parallelSize is the size of a module from which on functions are compiled in
@@ -128,9 +130,9 @@ type module struct {
 // the process.
 const parallelSize = 1 << 20
 
-// compile compiles binary, with compiled code kept in dir if that is not "".
-func (e *wazeroEngine) compile(ctx context.Context, binary []byte, dir string) (m *module, err error) {
-	m = &module{engine: e}
+// compile compiles r, with compiled code kept in dir if that is not "".
+func (e *wazeroEngine) compile(ctx context.Context, rewritten *instrument.Rewritten, dir string) (m *module, err error) {
+	m = &module{engine: e, rewritten: rewritten}
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the compiler of wazero cannot take it: %v", r)
@@ -140,7 +142,10 @@ func (e *wazeroEngine) compile(ctx context.Context, binary []byte, dir string) (
 			m = nil
 		}
 	}()
-	c := wazero.NewRuntimeConfig().WithCoreFeatures(features)
+	c := wazero.NewRuntimeConfigCompiler().WithCoreFeatures(features)
+	if !compiles {
+		c = wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features &^ experimental.CoreFeaturesExceptionHandling)
+	}
 	if dir != "" {
 		if m.cache, err = wazero.NewCompilationCacheWithDir(dir); err != nil {
 			return m, err
@@ -148,96 +153,85 @@ func (e *wazeroEngine) compile(ctx context.Context, binary []byte, dir string) (
 		c = c.WithCompilationCache(m.cache)
 	}
 	m.runtime = wazero.NewRuntimeWithConfig(ctx, c)
-	if len(binary) >= parallelSize {
+	if len(rewritten.Binary) >= parallelSize {
 		ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
 	}
-	if m.compiled, err = m.runtime.CompileModule(ctx, binary); err != nil {
+	if m.compiled, err = m.runtime.CompileModule(ctx, rewritten.Binary); err != nil {
 		return m, err
 	}
 	// Without a source of randomness, each instance would seed one of wazero's: 7 µs.
-	m.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().
-		WithSysNanotime().WithSysWalltime().WithRandSource(randomness{})
-	ours := false
+	m.config = wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(noRandomness{})
+	for name := range m.compiled.ExportedFunctions() {
+		m.exports = append(m.exports, name)
+	}
+	slices.Sort(m.exports)
+	return m, m.hostModules(ctx)
+}
+
+// noRandomness is for wazero's own WASI, which no guest gets.
+type noRandomness struct{}
+
+func (noRandomness) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
+
+// hostModules makes importable what the module imports.
+func (m *module) hostModules(ctx context.Context) error {
+	builders := map[string]wazero.HostModuleBuilder{}
 	for _, f := range m.compiled.ImportedFunctions() {
-		module, _, _ := f.Import()
-		m.wasi = m.wasi || module == wasi.Module
-		ours = ours || module == e.opts.ImportModule
-	}
-	if err := m.pollModule(ctx); err != nil {
-		return m, err
-	}
-	if m.wasi {
-		if err := m.wasiModule(ctx); err != nil {
-			return m, err
+		mod, name, _ := f.Import()
+		b := builders[mod]
+		if b == nil {
+			b = m.runtime.NewHostModuleBuilder(mod)
+			builders[mod] = b
 		}
-	}
-	if ours {
-		return m, m.hostModule(ctx)
-	}
-	return m, nil
-}
-
-// pollModule makes the function importable that a rewritten module calls every so
-// often. That it is called at all lets Go's scheduler and collector in.
-func (m *module) pollModule(ctx context.Context) error {
-	_, err := m.runtime.NewHostModuleBuilder(instrument.PollModule).NewFunctionBuilder().
-		WithGoFunction(api.GoFunc(func(ctx context.Context, _ []uint64) {
-			if i := ctx.Value(instanceKey{}).(*instance); i.ctx.Err() != nil {
-				panic(&hostError{context.Cause(i.ctx)})
+		if mod == instrument.PollModule {
+			fn := (*instance).poll
+			if name == instrument.KeepName {
+				fn = (*instance).keep
 			}
-		}), nil, nil).Export(instrument.PollName).Instantiate(ctx)
-	return err
-}
-
-// wasiModule makes WASI importable.
-func (m *module) wasiModule(ctx context.Context) error {
-	b := m.runtime.NewHostModuleBuilder(wasi.Module)
-	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(b)
-	// wazero's own makes its table of files as long as the number that the guest
-	// gives, up to 2³¹ entries.
-	const notSupported = 58
-	i32 := api.ValueTypeI32
-	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, _ api.Module, stack []uint64) {
-		stack[0] = notSupported
-	}), []api.ValueType{i32, i32}, []api.ValueType{i32}).Export("fd_renumber")
-	_, err := b.Instantiate(ctx)
-	return err
-}
-
-// hostModule makes the functions of the host importable.
-func (m *module) hostModule(ctx context.Context) error {
-	b := m.runtime.NewHostModuleBuilder(m.engine.opts.ImportModule)
-	for _, f := range m.engine.opts.Functions {
-		params := make([]api.ValueType, f.Params)
-		for i := range params {
-			params[i] = api.ValueTypeI32
+			b.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(ctx context.Context, _ []uint64) {
+				if err := fn(ctx.(*instance)); err != nil {
+					panic(&hostError{err})
+				}
+			}), nil, nil).Export(name)
+			continue
 		}
-		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, mod api.Module, stack []uint64) {
-			i := ctx.Value(instanceKey{}).(*instance)
+		i := slices.IndexFunc(m.engine.opts.Functions, func(f engine.Function) bool { return f.Module == mod && f.Name == name })
+		if i < 0 {
+			return fmt.Errorf("no function %s.%s is offered", mod, name)
+		}
+		call := m.engine.opts.Functions[i].Call
+		b.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(ctx context.Context, stack []uint64) {
+			i := ctx.(*instance)
 			var mem []byte
 			if i.memory != nil {
-				mem, _ = mod.Memory().Read(0, mod.Memory().Size())
+				mem = i.memory.Bytes()
 			}
-			result, err := f.Call(i.data, mem, stack[:f.Params])
-			if err != nil {
+			if err := call(i.data, mem, stack); err != nil {
 				panic(&hostError{err})
 			}
-			stack[0] = uint64(result)
-		}), params, []api.ValueType{api.ValueTypeI32}).Export(f.Name)
+		}), f.ParamTypes(), f.ResultTypes()).Export(name)
 	}
-	_, err := b.Instantiate(ctx)
-	return err
+	for _, b := range builders {
+		if _, err := b.Instantiate(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
-
-// instanceKey is the key of an instance in the context of a call: the only way by
-// which wazero lets a host function know who calls.
-type instanceKey struct{}
 
 // hostError carries an error of the host through the guest's frames.
 type hostError struct{ err error }
 
-func (e *hostError) Error() string { return e.err.Error() }
+func (e *hostError) Error() string { return "stopped by the host" }
 func (e *hostError) Unwrap() error { return e.err }
+
+func (m *module) Func(export string) int {
+	i, ok := slices.BinarySearch(m.exports, export)
+	if !ok {
+		return -1
+	}
+	return i
+}
 
 func (m *module) Close() error {
 	ctx := context.Background()
@@ -245,7 +239,6 @@ func (m *module) Close() error {
 	if m.runtime != nil {
 		errs = append(errs, m.runtime.Close(ctx))
 	}
-	m.memories.Close()
 	if m.cache != nil {
 		errs = append(errs, m.cache.Close(ctx))
 	}

@@ -1,0 +1,83 @@
+package host
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"entangle.example/entangle/host/internal/engine"
+	"entangle.example/entangle/host/internal/engine/wasmtime"
+	"entangle.example/entangle/host/internal/engine/wazero"
+)
+
+// An EngineInfo says what a program knows of an engine.
+type EngineInfo struct {
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"`
+	// Missing says why the engine cannot be used by this program; "" if it can.
+	Missing string `json:"missing,omitempty"`
+	// Auto is set for the one that "auto" takes, and Why says why.
+	Auto bool   `json:"auto,omitempty"`
+	Why  string `json:"why,omitempty"`
+}
+
+// Engines describes all engines.
+func Engines() []EngineInfo {
+	all := []EngineInfo{
+		{Name: "wasmtime"},
+		{Name: "wazero", Version: engine.Dependency("github.com/tetratelabs/wazero")},
+	}
+	if wasmtime.Available {
+		all[0].Version = engine.Dependency("github.com/bytecodealliance/wasmtime-go/v39")
+		all[0].Auto, all[0].Why = true, "its code is faster, and this program has it"
+	} else {
+		all[0].Missing = wasmtime.Unavailable
+		all[1].Auto, all[1].Why = true, wasmtime.Unavailable
+	}
+	return all
+}
+
+// engineName returns the engine that name, which may be "" or "auto", stands for.
+func engineName(name string) (string, error) {
+	infos := Engines()
+	if name == "" || name == "auto" {
+		return infos[slices.IndexFunc(infos, func(i EngineInfo) bool { return i.Auto })].Name, nil
+	}
+	var names []string
+	for _, i := range infos {
+		names = append(names, i.Name)
+		if i.Name == name && i.Missing != "" {
+			return "", fmt.Errorf("engine %s is not in this program: %s; use auto or wazero", name, i.Missing)
+		} else if i.Name == name {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("unknown engine %q: want auto, %s", name, strings.Join(names, " or "))
+}
+
+// engineFor returns the engine of that name.
+func (h *Host) engineFor(name string) (engine.Engine, error) {
+	name, err := engineName(name)
+	if err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, errClosed
+	}
+	if e := h.engines[name]; e != nil {
+		return e, nil
+	}
+	opts := engine.Options{Cache: h.cache, Functions: importFunctions, Poll: poll, Stack: h.limits.Stack, Warn: h.warn}
+	var e engine.Engine
+	if name == "wasmtime" {
+		if e, err = wasmtime.New(opts); err != nil {
+			return nil, err
+		}
+	} else {
+		e = wazero.New(opts)
+	}
+	h.engines[name] = e
+	return e, nil
+}

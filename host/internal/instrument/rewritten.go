@@ -1,0 +1,90 @@
+package instrument
+
+import (
+	"strconv"
+	"strings"
+)
+
+// A Check is how a guest that runs looks whether it is to stop.
+type Check uint8
+
+const (
+	// Countdown counts a global of the module down, and calls the imported function
+	// PollModule.PollName at zero: for an engine in which a guest holds up Go's
+	// scheduler and garbage collector until it calls the host.
+	Countdown Check = iota
+	// ControlWord loads the first word of a memory of one page, which the module
+	// defines for that behind its own and exports as [Rewritten.Control], and traps
+	// (unreachable) if it is not zero: for an engine in which a guest holds up nobody.
+	ControlWord
+)
+
+// A Rewritten is what Rewrite has made of a module.
+type Rewritten struct {
+	Binary []byte
+	Check  Check
+	// Init is the export, of type () -> (), that does what instantiating the original
+	// did beyond its tables: it copies the active data segments and calls the start
+	// function. It is to be called once, first; "" if there is nothing to do.
+	Init string
+	// Control is the export of the memory of [ControlWord], the last that the module
+	// defines; "" otherwise, and in a module that has no functions.
+	Control string
+	// Globals are the exports of the mutable globals that the code sets.
+	Globals []Global
+	// Budget is the export of a mutable i32 global: by how many entries the tables
+	// may still grow; "" in a module that never grows a table.
+	Budget string
+	// Unsafe says why an instance cannot be brought back to an earlier state by
+	// restoring its memory and Globals; "" if it can.
+	Unsafe string
+
+	effects map[string]Effect
+
+	imported, defined, shift uint32 // functions of the original, and how far they are shifted
+}
+
+// A Global is a mutable global of a module.
+type Global struct {
+	Name string // of its export
+	Type ValType
+
+	index uint32
+}
+
+// An Effect is what a call may change.
+type Effect uint8
+
+// Effects can be combined. NoEffect is a call that changes nothing.
+const (
+	NoEffect      Effect = 0
+	WritesGlobals Effect = 1 << iota
+	WritesMemory
+	WritesTables // or drops segments
+	CallsHost    // which may change anything
+)
+
+// Effect returns what calling the exported function of that name of the original
+// may change.
+func (r *Rewritten) Effect(export string) Effect { return r.effects[export] }
+
+// FunctionName returns how to call a function of the rewritten module, of which an
+// engine says the name: "$N" is number N, which becomes its number in the original.
+// It returns false for functions that the original does not have.
+func (r *Rewritten) FunctionName(name string) (string, bool) {
+	if strings.HasPrefix(name, PollModule+".") {
+		return "", false
+	}
+	number, ok := strings.CutPrefix(name, "$")
+	n, err := strconv.ParseUint(number, 10, 32)
+	if !ok || err != nil {
+		return name, true
+	}
+	i := uint32(n)
+	if i >= r.imported+r.shift {
+		i -= r.shift
+	} else if i >= r.imported {
+		return "", false
+	}
+	return "$" + strconv.Itoa(int(i)), i < r.imported+r.defined
+}

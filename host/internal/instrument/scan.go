@@ -1,0 +1,610 @@
+package instrument
+
+// The first pass: what there is, and where. It reads every instruction once and
+// keeps the places that rewriting may change (edits) and what each function does by
+// itself (its own effects, its calls), so that everything else can be decided
+// without reading code again, and copied in long stretches.
+
+import (
+	"fmt"
+	"slices"
+)
+
+// An edit is a place in the code that rewriting looks at again.
+type edit struct {
+	at   uint32 // of the instruction, in the binary
+	kind editKind
+	x    uint32 // what it names
+}
+
+type editKind uint8
+
+const (
+	loopHead  editKind = iota // behind the block type of a loop
+	callSite                  // of function x
+	indirect                  // a call through a table
+	funcIndex                 // ref.func x
+	tryHead                   // a try_table
+	throwing                  // throw or throw_ref
+	fillSite                  // memory.fill
+	copySite                  // memory.copy
+	initSite                  // memory.init of segment x
+	tableSite                 // table.init, copy or fill
+	growSite                  // table.grow of table x
+)
+
+// A definition is a function that the module defines.
+type definition struct {
+	start, end uint32 // of its body in the binary, behind its size
+	code       uint32 // where the locals end
+	size       uint32 // instructions
+	edits      uint32 // index of the first; they end where those of the next begin
+	effect     Effect
+}
+
+// A segment is a data segment.
+type segment struct {
+	active     bool
+	exprStart  int // of its offset, with the end
+	exprEnd    int
+	start, end int // of its bytes
+}
+
+type global struct {
+	typ     ValType
+	mutable bool
+	set     bool // by code
+}
+
+// module is what the first pass finds.
+type module struct {
+	binary   []byte
+	sections []part
+
+	types     []FuncType
+	funcTypes []uint32 // of each function, imported ones first
+	imported  uint32   // functions
+	globals   []global // imported ones first
+	given     uint32   // imported globals
+	tables    []ValType
+	memories  uint32
+	ownMemory bool              // it defines its memory
+	exports   map[string]uint32 // functions
+	prefix    string            // that no export begins with
+	start     int64             // the start function, or -1
+	dataCount int64             // or -1
+	segments  []segment
+	taken     []bool // functions whose address is taken
+	functions []definition
+	edits     []edit
+
+	needsDataCount bool
+	inits          map[uint32]bool // segments that code copies
+	unsafe         string
+}
+
+// A part is one section of a module: data[off:] is its content.
+type part struct {
+	id   byte
+	data []byte // of the module, up to the section's end
+	off  int
+}
+
+func (s part) reader() *reader { return &reader{data: s.data, off: s.off} }
+
+// order is the order of the sections that have one (§5.5.2, and the tag section
+// of exception handling).
+var order = []byte{typeSection, importSection, functionSection, tableSection, memorySection, tagSection, globalSection,
+	exportSection, startSection, elementSection, dataCountSection, codeSection, dataSection}
+
+// scan reads a module that [Describe] has accepted.
+func scan(binary []byte) (*module, error) {
+	m := &module{binary: binary, start: -1, dataCount: -1, exports: map[string]uint32{}, inits: map[uint32]bool{}}
+	if int64(len(binary)) > 1<<32-1 {
+		return nil, fmt.Errorf("%d bytes: a module has at most 4 GiB", len(binary))
+	}
+	if err := m.split(); err != nil {
+		return nil, err
+	}
+	for _, s := range m.sections {
+		r := s.reader()
+		m.section(s.id, r)
+		if r.err == nil && r.off != len(r.data) {
+			r.fail("section %d has %d bytes too many", s.id, len(r.data)-r.off)
+		}
+		if r.err != nil {
+			return nil, r.err
+		}
+	}
+	if defined := len(m.funcTypes) - int(m.imported); defined != len(m.functions) {
+		return nil, fmt.Errorf("%d functions have %d bodies", defined, len(m.functions))
+	}
+	if m.needsDataCount && m.dataCount < 0 {
+		return nil, fmt.Errorf("its code names data segments, and it has no data count section")
+	}
+	return m, nil
+}
+
+// split finds the sections, of which there is one of each kind, in order.
+func (m *module) split() error {
+	r := reader{data: m.binary, off: 8}
+	last := -1
+	for r.err == nil && r.off < len(m.binary) {
+		id := r.byte()
+		size := r.u32()
+		at := r.off
+		r.bytes(size)
+		if place := slices.Index(order, id); id != 0 {
+			if place <= last {
+				r.fail("section %d is unknown or out of order", id)
+			}
+			last = place
+		}
+		if r.err == nil {
+			m.sections = append(m.sections, part{id, m.binary[:r.off], at})
+		}
+	}
+	return r.err
+}
+
+func (m *module) section(id byte, r *reader) {
+	switch id {
+	case typeSection:
+		for range r.count(3) {
+			r.recType(func(t FuncType) { m.types = append(m.types, t) })
+		}
+	case importSection:
+		for range r.count(4) {
+			m.imports(r)
+		}
+		m.imported, m.given = uint32(len(m.funcTypes)), uint32(len(m.globals))
+		m.taken = make([]bool, len(m.funcTypes))
+	case functionSection:
+		n := r.count(1)
+		if n > MaxFunctions {
+			r.fail("%d functions: at most %d", n, MaxFunctions)
+		}
+		for range n {
+			m.funcTypes = append(m.funcTypes, m.typeIndex(r, r.u32()))
+		}
+		m.taken = make([]bool, len(m.funcTypes))
+	case tableSection:
+		for range r.count(3) {
+			m.tables = append(m.tables, ValType(r.byte()))
+			r.limits()
+		}
+	case memorySection:
+		for range r.count(2) {
+			r.memory()
+			m.memories++
+			m.ownMemory = true
+		}
+		if m.memories > 1 {
+			r.fail("%d memories: a module has at most one", m.memories)
+		}
+	case tagSection:
+		for range r.count(2) {
+			r.byte()
+			m.typeIndex(r, r.u32())
+		}
+	case globalSection:
+		for range r.count(3) {
+			g := global{typ: r.heldType(), mutable: r.byte() == 1}
+			m.constant(r, nil)
+			m.globals = append(m.globals, g)
+		}
+	case exportSection:
+		m.readExports(r)
+	case startSection:
+		m.start = int64(m.funcIndex(r, r.u32()))
+	case elementSection:
+		m.elements(r, nil)
+	case dataCountSection:
+		m.dataCount = int64(r.u32())
+	case codeSection:
+		m.code(r)
+	case dataSection:
+		m.data(r)
+	default:
+		r.off = len(r.data)
+	}
+}
+
+func (m *module) imports(r *reader) {
+	r.name()
+	r.name()
+	switch kind := Kind(r.byte()); kind {
+	case FuncKind:
+		m.funcTypes = append(m.funcTypes, m.typeIndex(r, r.u32()))
+	case TableKind:
+		m.tables = append(m.tables, r.heldType())
+		r.limits()
+	case MemoryKind:
+		r.memory()
+		m.memories++
+	case GlobalKind:
+		m.globals = append(m.globals, global{typ: r.heldType(), mutable: r.byte() == 1})
+	case TagKind:
+		r.byte()
+		m.typeIndex(r, r.u32())
+	default:
+		r.fail("import of kind %d", kind)
+	}
+}
+
+// heldType reads a value type and returns its first byte, which is enough for those
+// that engines share.
+func (r *reader) heldType() ValType {
+	if r.off >= len(r.data) {
+		r.fail("module ends early")
+		return 0
+	}
+	t := ValType(r.data[r.off])
+	r.valType()
+	return t
+}
+
+func (m *module) readExports(r *reader) {
+	m.prefix = "entangle:"
+	var names []string
+	for range r.count(3) {
+		name, kind, i := r.name(), Kind(r.byte()), r.u32()
+		switch kind {
+		case FuncKind:
+			m.exports[name] = m.funcIndex(r, i)
+		case GlobalKind:
+			m.globalIndex(r, i)
+		case MemoryKind:
+			if i >= m.memories {
+				r.fail("memory %d does not exist", i)
+			}
+		}
+		names = append(names, name)
+	}
+	// Each round is about a longer name, so there are no more of them than bytes.
+	for taken := true; taken; {
+		taken = false
+		for _, name := range names {
+			if len(name) >= len(m.prefix) && name[:len(m.prefix)] == m.prefix {
+				m.prefix, taken = m.prefix+":", true
+			}
+		}
+	}
+}
+
+// typeIndex checks that i is a type of the original, as the others do for what they
+// name: what is added is nobody else's.
+func (m *module) typeIndex(r *reader, i uint32) uint32 {
+	if int64(i) >= int64(len(m.types)) {
+		r.fail("type %d does not exist", i)
+		return 0
+	}
+	return i
+}
+
+func (m *module) funcIndex(r *reader, i uint32) uint32 {
+	if int64(i) >= int64(len(m.funcTypes)) {
+		r.fail("function %d does not exist", i)
+		return 0
+	}
+	return i
+}
+
+func (m *module) globalIndex(r *reader, i uint32) uint32 {
+	if int64(i) >= int64(len(m.globals)) {
+		r.fail("global %d does not exist", i)
+		return 0
+	}
+	return i
+}
+
+// constant reads a constant expression, its end included; shift, if it is not nil,
+// is called for each function index with where it stands.
+func (m *module) constant(r *reader, shift func(from, to int, fn uint32)) {
+	for r.err == nil {
+		in := r.instruction()
+		switch {
+		case r.err != nil:
+		case in.op == opEnd:
+			return
+		case in.op == opRefFunc:
+			fn := m.funcIndex(r, in.index)
+			if r.err != nil {
+				return
+			}
+			m.taken[fn] = true
+			if shift != nil {
+				shift(in.start+1, in.end, in.index)
+			}
+		case in.op == opGlobalGet:
+			m.globalIndex(r, in.index)
+		case in.kind == blockType, in.kind == tryTable, in.kind == function:
+			r.fail("instruction %#x in a constant expression", in.op)
+		}
+	}
+}
+
+// elements reads element segments (§5.5.12). If shift is not nil, it is called for
+// each function index with where it stands.
+func (m *module) elements(r *reader, shift func(from, to int, fn uint32)) {
+	for range r.count(2) {
+		flags := r.u32()
+		if flags > 7 {
+			r.fail("element segment of kind %d", flags)
+		}
+		passive, explicit, expressions := flags&1 != 0, flags&2 != 0, flags&4 != 0
+		if explicit && !passive {
+			r.u32() // the table
+		}
+		if !passive {
+			m.constant(r, shift)
+		}
+		if passive || explicit {
+			r.valType() // or the kind of elements, a byte too
+		}
+		for range r.count(1) {
+			if expressions {
+				m.constant(r, shift)
+				continue
+			}
+			from := r.off
+			fn := m.funcIndex(r, r.u32())
+			if r.err != nil {
+				return
+			}
+			m.taken[fn] = true
+			if shift != nil {
+				shift(from, r.off, fn)
+			}
+		}
+	}
+}
+
+// data reads the data segments (§5.5.14).
+func (m *module) data(r *reader) {
+	n := r.count(1)
+	if n > MaxSegments {
+		r.fail("%d data segments: at most %d", n, MaxSegments)
+	}
+	if m.dataCount >= 0 && int64(n) != m.dataCount {
+		r.fail("%d data segments, and the data count section says %d", n, m.dataCount)
+	}
+	for range n {
+		var s segment
+		flags := r.u32()
+		switch flags {
+		case 0, 1, 2:
+			s.active = flags != 1
+		default:
+			r.fail("data segment of kind %d", flags)
+		}
+		if flags == 2 {
+			r.memoryIndex()
+		}
+		if s.active {
+			if m.memories == 0 {
+				r.fail("data segment without a memory")
+			}
+			s.exprStart = r.off
+			m.offset(r)
+			s.exprEnd = r.off
+		}
+		size := r.u32()
+		s.start = r.off
+		r.bytes(size)
+		s.end = r.off
+		if r.err != nil {
+			return
+		}
+		m.segments = append(m.segments, s)
+	}
+}
+
+// offset reads the offset of an active segment. It will be code, where more is
+// allowed than in a constant expression, so what it may hold is checked here.
+func (m *module) offset(r *reader) {
+	for r.err == nil {
+		in := r.instruction()
+		switch in.op {
+		case opEnd:
+			return
+		case opI32Const, opI32Add, opI32Sub, opI32Mul:
+		case opGlobalGet:
+			if i := m.globalIndex(r, in.index); r.err == nil && (i >= m.given || m.globals[i].mutable) {
+				r.fail("global %d in a constant expression", i)
+			}
+		default:
+			r.fail("instruction %#x in the offset of a data segment", in.op)
+		}
+	}
+}
+
+// code reads the functions' bodies.
+func (m *module) code(r *reader) {
+	n := r.count(1)
+	m.functions = make([]definition, 0, n)
+	for i := range n {
+		size := r.u32()
+		if size > MaxFunctionSize {
+			r.fail("function %d has %d bytes: at most %d", m.imported+i, size, MaxFunctionSize)
+		}
+		at := r.off
+		r.bytes(size)
+		if r.err != nil {
+			return
+		}
+		f := definition{start: uint32(at), end: uint32(r.off), edits: uint32(len(m.edits))}
+		b := &reader{data: r.data[:r.off], off: at}
+		m.body(b, &f)
+		if b.err != nil {
+			r.err = fmt.Errorf("function %d: %w", m.imported+i, b.err)
+			return
+		}
+		m.functions = append(m.functions, f)
+	}
+}
+
+// body reads one function's body.
+func (m *module) body(r *reader, f *definition) {
+	var locals uint64
+	for range r.count(2) {
+		locals += uint64(r.u32())
+		r.valType()
+	}
+	if locals > MaxLocals {
+		r.fail("%d locals: at most %d", locals, MaxLocals)
+	}
+	f.code = uint32(r.off)
+	depth := 1
+	for depth > 0 {
+		if r.err != nil {
+			return
+		}
+		in := r.instruction()
+		if r.err != nil {
+			return
+		}
+		f.size++
+		note := func(kind editKind, x uint32) { m.edits = append(m.edits, edit{uint32(in.start), kind, x}) }
+		switch in.op {
+		case opBlock, opIf:
+			depth++
+			if in.typed {
+				m.typeIndex(r, in.index)
+			}
+		case opLoop:
+			depth++
+			if in.typed {
+				m.typeIndex(r, in.index)
+			}
+			in.start = in.end
+			note(loopHead, 0)
+		case opTryTable:
+			depth++
+			if in.typed {
+				m.typeIndex(r, in.index)
+			}
+			note(tryHead, 0)
+		case opThrow, opThrowRef:
+			note(throwing, 0)
+		case opEnd:
+			depth--
+		case opCall, opReturnCall:
+			note(callSite, m.funcIndex(r, in.index))
+		case opCallIndirect, opReturnCallIndirect:
+			note(indirect, m.typeIndex(r, in.index))
+		case opRefFunc:
+			fn := m.funcIndex(r, in.index)
+			if r.err == nil {
+				m.taken[fn] = true
+			}
+			note(funcIndex, fn)
+		case opGlobalGet:
+			m.globalIndex(r, in.index)
+		case opGlobalSet:
+			if i := m.globalIndex(r, in.index); r.err == nil {
+				m.globals[i].set = true
+				f.effect |= WritesGlobals
+			}
+		case opTableSet:
+			m.changesTables(f, "table.set")
+		case opMemorySize:
+			m.needsMemory(r)
+		case opMemoryGrow:
+			m.needsMemory(r)
+			f.effect |= WritesMemory
+		case opBulk:
+			m.bulk(r, f, in, note)
+		case opAtomic:
+			if in.kind == memArg {
+				m.needsMemory(r)
+			}
+			if in.sub < 0x10 || in.sub > 0x16 { // not a load
+				f.effect |= WritesMemory
+			}
+		case opSIMD:
+			if in.kind == memArg || in.kind == memArgLane {
+				m.needsMemory(r)
+				if in.sub == 11 || in.sub >= 88 && in.sub <= 91 {
+					f.effect |= WritesMemory
+				}
+			}
+		default:
+			if in.kind == memArg {
+				m.needsMemory(r)
+				if in.op >= opI32Store && in.op <= opI64Store32 {
+					f.effect |= WritesMemory
+				}
+			}
+		}
+	}
+	if r.err == nil && r.off != len(r.data) {
+		r.fail("code behind the end of the function")
+	}
+}
+
+// needsMemory refuses to use a memory where there is none: the one that is added is
+// not the guest's.
+func (m *module) needsMemory(r *reader) {
+	if m.memories == 0 {
+		r.fail("memory 0 does not exist")
+	}
+}
+
+// bulk notes an instruction that works on a range.
+func (m *module) bulk(r *reader, f *definition, in instruction, note func(editKind, uint32)) {
+	switch in.sub {
+	case memoryInit:
+		m.needsMemory(r)
+		m.needsDataCount = true
+		m.inits[in.index] = true
+		f.effect |= WritesMemory
+		note(initSite, in.index)
+	case memoryCopy:
+		m.needsMemory(r)
+		f.effect |= WritesMemory
+		note(copySite, 0)
+	case memoryFill:
+		m.needsMemory(r)
+		f.effect |= WritesMemory
+		note(fillSite, 0)
+	case dataDrop:
+		m.needsDataCount = true
+		m.changesTables(f, "data.drop")
+	case elemDrop:
+		m.changesTables(f, "elem.drop")
+	case tableInit:
+		m.changesTables(f, "table.init")
+		note(tableSite, 0)
+	case tableCopy:
+		m.changesTables(f, "table.copy")
+		note(tableSite, 0)
+	case tableFill:
+		m.changesTables(f, "table.fill")
+		note(tableSite, 0)
+	case tableGrow:
+		m.changesTables(f, "table.grow")
+		if int64(in.index) >= int64(len(m.tables)) {
+			r.fail("table %d does not exist", in.index)
+			return
+		}
+		note(growSite, in.index)
+	}
+}
+
+// changesTables notes that state is changed which no snapshot restores.
+func (m *module) changesTables(f *definition, instruction string) {
+	f.effect |= WritesTables
+	if m.unsafe == "" {
+		m.unsafe = "its code has " + instruction
+	}
+}
+
+// editsOf returns the edits of function i of those that are defined.
+func (m *module) editsOf(i int) []edit {
+	end := uint32(len(m.edits))
+	if i+1 < len(m.functions) {
+		end = m.functions[i+1].edits
+	}
+	return m.edits[m.functions[i].edits:end]
+}

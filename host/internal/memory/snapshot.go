@@ -1,0 +1,146 @@
+package memory
+
+// A snapshot's bytes lie in a memory file, which every memory that is made from it
+// maps copy-on-write. What a call has changed is then what is no longer the file's,
+// and the kernel knows that: the pages that a scan of the page tables finds are
+// copied back. They stay private, so that the next call does not fault on them; a
+// scan finds them whether that call changes them or not.
+//
+// Only pages up to the last that is not zero are in the file. What is behind it is
+// anonymous memory: reading it costs no memory, and it is reset to zero.
+//
+// Where the system has no memory files, a snapshot is a copy, and so is what is
+// made of it.
+
+import "sync/atomic"
+
+// A Snapshot is the state of a memory at one moment. Its methods may be called by
+// several goroutines.
+type Snapshot struct {
+	system *System
+	size   uint64 // of the memory
+	file   int    // -1 if there is none
+	image  []byte // the bytes up to the last page that is not zero; not to be written
+	users  atomic.Int64
+}
+
+// osPage is the size that memory files and resets work in. Systems with larger
+// pages see resets of whole pages all the same: they divide PageSize.
+const osPage = 4096
+
+// Size returns the size of the memory in bytes.
+func (s *Snapshot) Size() uint64 { return s.size }
+
+// Stored returns how many bytes the snapshot takes at the most.
+func (s *Snapshot) Stored() uint64 { return uint64(len(s.image)) }
+
+// Snapshot takes a snapshot of l, which becomes a memory made from it. If that
+// fails, l cannot be used any more.
+func (y *System) Snapshot(l *Linear) (*Snapshot, error) {
+	content := l.Bytes()
+	n := len(content)
+	for n > 0 && isZero(content[n-osPage:n]) {
+		n -= osPage
+	}
+	s := &Snapshot{system: y, size: l.used, file: -1}
+	if err := s.store(content[:n]); err != nil {
+		return nil, err
+	}
+	s.users.Store(1)
+	if err := s.show(l.reserved[:n]); err != nil {
+		s.Close()
+		return nil, err
+	}
+	s.users.Add(1)
+	l.snapshot = s
+	return s, nil
+}
+
+// New returns a memory with the snapshot's bytes, which can grow to limit bytes, in
+// a reservation of so many.
+func (s *Snapshot) New(limit, reservation uint64) (*Linear, error) {
+	l, err := New(max(limit, s.size), reservation)
+	if err != nil {
+		return nil, err
+	}
+	n := len(s.image)
+	if err = s.show(l.reserved[:n]); err == nil {
+		err = commit(l.reserved[n:s.size])
+	}
+	if err != nil {
+		l.Free()
+		return nil, err
+	}
+	s.users.Add(1)
+	l.used, l.snapshot = s.size, s
+	return l, nil
+}
+
+// Close frees the snapshot, once nothing is made from it any more.
+func (s *Snapshot) Close() {
+	if s.users.Add(-1) == 0 {
+		s.free()
+	}
+}
+
+// Discard is Free for a memory that was made from a snapshot.
+func (l *Linear) Discard() {
+	s := l.snapshot
+	l.Free()
+	if s != nil {
+		s.Close()
+	}
+}
+
+// isZero reports whether a page is zero.
+func isZero(page []byte) bool { return [osPage]byte(page) == [osPage]byte{} }
+
+const (
+	// dropAbove is how many changed pages are given back to the system instead of
+	// being copied, so that no idle memory holds more.
+	dropAbove = 1024
+	// Pages that one call has changed would be copied for all that follow. So every
+	// staleEvery resets all are given back, where there are more than staleAbove.
+	staleEvery = 64
+	staleAbove = 32
+)
+
+// Reset brings the memory back to its snapshot; it must not have grown.
+func (l *Linear) Reset() error {
+	s := l.snapshot
+	if s.file < 0 {
+		s.copyBack(l)
+		return nil
+	}
+	n, err := s.system.restore(l)
+	if err != nil || n > dropAbove {
+		return l.Trim()
+	}
+	l.private = n
+	if l.resets++; l.resets >= staleEvery {
+		l.resets = 0
+		if n > staleAbove {
+			return l.Trim() // what the next call needs, it faults in again
+		}
+	}
+	return nil
+}
+
+// Resident returns about how many bytes of real memory are l's own: those that its
+// last reset restored.
+func (l *Linear) Resident() uint64 { return uint64(l.private) * osPage }
+
+// copyBack resets without a memory file.
+func (s *Snapshot) copyBack(l *Linear) {
+	content := l.Bytes()
+	for at := 0; at < len(content); at += osPage {
+		page := content[at : at+osPage]
+		if at >= len(s.image) {
+			if !isZero(page) { // reading leaves a page that was never touched as it is
+				clear(page)
+			}
+		} else if [osPage]byte(page) != [osPage]byte(s.image[at:]) {
+			copy(page, s.image[at:])
+		}
+	}
+}

@@ -1,0 +1,7 @@
+//go:build !windows
+
+package wasi
+
+import "syscall"
+
+func errnoOfWindows(syscall.Errno) errno { return 0 }

@@ -1,0 +1,190 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"entangle.example/entangle/abi"
+	"entangle.example/entangle/host/internal/engine"
+	"entangle.example/entangle/host/internal/instrument"
+	"entangle.example/entangle/host/internal/memory"
+)
+
+// A program is a module, compiled for one engine, with its instances.
+type program struct {
+	m         *Module
+	engine    engine.Engine
+	rewritten *instrument.Rewritten
+	compiled  engine.Module
+	init      int // number of the function that does what instantiating did, or -1
+	begin     int // number of _initialize, or -1
+	exports   []programExport
+
+	image atomic.Pointer[image] // nil until an instance has been initialized, and where no image can be
+
+	slots []slot // of each worker
+	mu    sync.Mutex
+	spare []*instance // idle, the one used last at the end
+	kept  int         // how many spare ones are kept at the most
+	ended bool
+
+	actors actors
+}
+
+// A programExport is one of the module's exports in a program.
+type programExport struct {
+	fn     int // -1 for what is no function
+	effect instrument.Effect
+}
+
+// An image is what instances are made from and reset to: the state of one that was
+// initialized.
+type image struct {
+	memory  *memory.Snapshot // nil if the module defines none
+	globals []uint64
+}
+
+// slowCompile is how long compiling may take before the host says that it does.
+const slowCompile = time.Second
+
+// compile makes the program of m for an engine.
+func (m *Module) compile(ctx context.Context, e engine.Engine) (*program, error) {
+	h := m.host
+	r, err := instrument.Rewrite(m.binary, e.Check())
+	if err != nil {
+		return nil, err
+	}
+	begun := time.Now()
+	hint := time.AfterFunc(slowCompile, func() { h.sayCompiling(m, e, begun) })
+	p := &program{m: m, engine: e, rewritten: r, init: -1, begin: -1, slots: make([]slot, h.pool.Workers()), kept: spareInstances}
+	p.compiled, err = e.Compile(ctx, r, m.id)
+	hint.Stop()
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot compile it: %w", e.Name(), err)
+	}
+	if d := time.Since(begun); d > slowCompile {
+		h.log.Info(fmt.Sprintf("compiled %s in %v", printable(m.name), d.Round(100*time.Millisecond)))
+	}
+	r.Binary = nil // its memory
+	if r.Init != "" {
+		p.init = p.compiled.Func(r.Init)
+	}
+	for _, e := range m.desc.Exports {
+		x := programExport{fn: -1}
+		if e.Kind == instrument.FuncKind {
+			x = programExport{p.compiled.Func(e.Name), r.Effect(e.Name)}
+			if m.begin != nil && e.Name == m.begin.Name {
+				p.begin = x.fn
+			}
+		}
+		p.exports = append(p.exports, x)
+	}
+	return p, nil
+}
+
+// sayCompiling says that compiling takes its time.
+func (h *Host) sayCompiling(m *Module, e engine.Engine, begun time.Time) {
+	kept := "; it is kept for the next time"
+	if h.config.noCache {
+		kept = ""
+	}
+	h.log.Info(fmt.Sprintf("compiling %s (%s) with %s, since %v%s", printable(m.name), sizeText(uint64(len(m.binary))), e.Name(),
+		time.Since(begun).Round(time.Second), kept))
+}
+
+// close frees all instances, of which none may be in use, and the code.
+func (p *program) close() error {
+	p.mu.Lock()
+	p.ended = true
+	p.mu.Unlock()
+	p.release()
+	p.actors.close()
+	if im := p.image.Load(); im != nil && im.memory != nil {
+		im.memory.Close()
+	}
+	return p.compiled.Close()
+}
+
+// makeImage makes the image out of an instance that has been initialized, and
+// nothing else. Where another instance was faster, i stays one that no image holds.
+func (p *program) makeImage(i *instance) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.image.Load() != nil {
+		return nil
+	}
+	im := &image{globals: make([]uint64, len(p.rewritten.Globals))}
+	i.engine.Globals(im.globals)
+	if i.memory != nil {
+		s, err := p.m.host.system.Snapshot(i.memory)
+		if err != nil {
+			return abi.Errorf(abi.LimitHit, "a snapshot of %s: %w", p.m.name, err)
+		}
+		im.memory = s
+	}
+	i.image = im
+	p.image.Store(im)
+	return nil
+}
+
+// newMemory returns the memory of a new instance, or nil if the module defines none.
+func (p *program) newMemory(im *image, limit uint64) (*memory.Linear, error) {
+	if im != nil && im.memory != nil {
+		if least := im.memory.Size(); least > limit {
+			return nil, tooSmall(p.m.name, least, limit)
+		}
+		return im.memory.New(limit, memory.Reservation)
+	}
+	for _, d := range p.m.desc.Memories { // at most one
+		least := d.Min * memory.PageSize
+		if least > limit {
+			return nil, tooSmall(p.m.name, least, limit)
+		}
+		l, err := memory.New(limit, memory.Reservation)
+		if err == nil && l.Reallocate(least) == nil {
+			l.Free()
+			err = errors.New("the system has no memory for it")
+		}
+		return l, err
+	}
+	return nil, nil
+}
+
+func tooSmall(name string, least, limit uint64) error {
+	return abi.Errorf(abi.LimitHit, "%s begins with %s of memory, and the limit is %s; raise it with --memory", name, sizeText(least), sizeText(limit))
+}
+
+// make makes an instance: from the image, if it is not nil; otherwise as the module
+// says, and nothing of the guest has run.
+func (p *program) make(im *image, l *limits) (*instance, error) {
+	mem, err := p.newMemory(im, l.memory)
+	if err != nil {
+		return nil, err
+	}
+	i := &instance{program: p, image: im, memory: mem}
+	i.stack = i.inline[:]
+	if n := p.m.mostValues; n > len(i.stack) {
+		i.stack = make([]uint64, n)
+	}
+	i.sleeping, i.asking = i.sleep, i.whyStopped
+	i.ticket.wake = make(chan struct{}, 1)
+	i.engine, err = p.compiled.Instantiate(engine.Config{Memory: mem, Tables: uint32(l.Table), Data: i})
+	if err != nil {
+		if mem != nil {
+			mem.Discard()
+		}
+		return nil, err
+	}
+	i.ticket.stop = i.engine.Stop
+	h := p.m.host
+	h.watchdog.add(&i.ticket)
+	h.live.Add(1)
+	if im != nil {
+		i.engine.SetGlobals(im.globals)
+	}
+	return i, nil
+}

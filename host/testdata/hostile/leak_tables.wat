@@ -1,0 +1,47 @@
+;; Leaks a secret, a bit an entry, through tables: what is set, filled, copied, taken
+;; from segments, and how long they are.
+(module
+  (import "entangle_v1" "fail" (func $fail (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (table $t 64 funcref)
+  (table $u (export "shown") 64 funcref)
+  (elem $e func $end $end)
+  (elem (table $t) (i32.const 3) func $end)
+  ;; $end ends a call: 0 returns, 1 traps, 2 spins, 3 exits, 4 grows, 5 fails, 6 overflows.
+  (func $end (param $how i32)
+    (block $deep (block $fails (block $grows (block $exits (block $spins (block $traps (block $returns
+      (br_table $returns $traps $spins $exits $grows $fails $deep (local.get $how)))
+      (return)) unreachable)
+      (loop (br 0)))
+      (call $exit (i32.const 0)))
+      (drop (memory.grow (i32.const 3))) (return))
+      (drop (call $fail (i32.const 0) (i32.const 0))) (return))
+    (call $end (i32.const 6)) (call $end (i32.const 6)))
+  (func $bit (param $secret i64) (param $i i32) (result i32)
+    (i32.wrap_i64 (i64.and (i64.shr_u (local.get $secret) (i64.extend_i32_u (local.get $i))) (i64.const 1))))
+  (func (export "hide") (param $secret i64) (param $how i32) (local $i i32)
+    (loop
+      (if (call $bit (local.get $secret) (local.get $i))
+        (then (table.set $t (local.get $i) (ref.func $end))) (else (table.set $t (local.get $i) (ref.null func))))
+      (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 64))))
+    (call $end (local.get $how)))
+  (func (export "hide_length") (param $secret i64) (param $how i32) ;; a byte
+    (drop (table.grow $t (ref.func $end) (i32.wrap_i64 (i64.and (local.get $secret) (i64.const 255)))))
+    (call $end (local.get $how)))
+  (func (export "hide_fill") (param $secret i64) (param $how i32)
+    (table.fill $u (i32.const 1) (ref.func $end) (i32.wrap_i64 (i64.and (local.get $secret) (i64.const 63))))
+    (call $end (local.get $how)))
+  (func (export "hide_copy") (param $secret i64) (param $how i32)
+    (table.copy $u $t (i32.wrap_i64 (i64.and (local.get $secret) (i64.const 31))) (i32.const 3) (i32.const 1))
+    (call $end (local.get $how)))
+  (func (export "hide_init") (param $secret i64) (param $how i32)
+    (table.init $t $e (i32.wrap_i64 (i64.and (local.get $secret) (i64.const 31))) (i32.const 0) (i32.const 2))
+    (call $end (local.get $how)))
+  (func (export "find") (result i64) (local $i i32) (local $sum i64)
+    (loop
+      (local.set $sum (i64.xor (i64.rotl (local.get $sum) (i64.const 1)) (i64.extend_i32_u (ref.is_null (table.get $t (local.get $i))))))
+      (local.set $sum (i64.add (i64.rotl (local.get $sum) (i64.const 3)) (i64.extend_i32_u (ref.is_null (table.get $u (local.get $i))))))
+      (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 64))))
+    (i64.add (local.get $sum) (i64.extend_i32_u (i32.add (table.size $t) (i32.mul (table.size $u) (i32.const 1000))))))
+)
