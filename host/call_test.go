@@ -15,7 +15,7 @@ import (
 )
 
 func TestPlain(t *testing.T) {
-	h := open(t, host.Config{}.WithoutCache())
+	h := open(t, config().WithoutCache())
 	m := loadGuest(t, h, "plain", "")
 	for _, c := range []struct {
 		task string
@@ -48,7 +48,7 @@ func TestPlain(t *testing.T) {
 }
 
 func TestPlainErrors(t *testing.T) {
-	h := open(t, host.Config{}.WithoutCache())
+	h := open(t, config().WithoutCache())
 	m := loadGuest(t, h, "plain", "")
 	any1 := graph.Func("any", func() any { return "text" })
 	for _, c := range []struct {
@@ -80,7 +80,7 @@ func TestPlainErrors(t *testing.T) {
 
 // Names of functions are the guest's, and go to a terminal.
 func TestTrapNames(t *testing.T) {
-	h := open(t, host.Config{}.WithoutCache())
+	h := open(t, config().WithoutCache())
 	b := function("\x00") + section(0, named("name"), "\x01", leb(7+2), "\x01\x00", named("a\x1b[2Jb"))
 	m, err := h.LoadBytes(t.Context(), "names", []byte(b))
 	if err != nil {
@@ -93,7 +93,7 @@ func TestTrapNames(t *testing.T) {
 }
 
 func TestTyped(t *testing.T) {
-	h := open(t, host.Config{}) // counts.wasm takes seconds to compile
+	h := open(t, config()) // counts.wasm takes seconds to compile
 	text, counts := load(t, h, "../tasks/text.wasm"), load(t, h, "../tasks/counts.wasm")
 	count := func(s string) *graph.Node {
 		part := map[string]any{"data": []byte(s), "first": true, "last": true}
@@ -121,7 +121,7 @@ func TestTyped(t *testing.T) {
 }
 
 func TestCommand(t *testing.T) {
-	h := open(t, host.Config{}.WithoutCache())
+	h := open(t, config().WithoutCache())
 	hello := load(t, h, "../examples/plain/hello.wasm").Task("main")
 	for _, c := range []struct {
 		args []any
@@ -148,7 +148,7 @@ func TestCommand(t *testing.T) {
 // What a command prints is JSON, else a string, else bytes.
 func TestCommandOutput(t *testing.T) {
 	dir := t.TempDir()
-	h := open(t, host.Config{}.WithoutCache().WithGrants(abi.Grant{Kind: abi.WriteFiles, Host: dir, Guest: "/"}))
+	h := open(t, config().WithoutCache().WithGrants(abi.Grant{Kind: abi.WriteFiles, Host: dir, Guest: "/"}))
 	files := load(t, h, "testdata/files.wasm").Task("main")
 	for _, c := range []struct {
 		target string // of a link, which the command prints in quotes
@@ -171,7 +171,7 @@ func TestCommandOutput(t *testing.T) {
 
 func TestCommandFails(t *testing.T) {
 	var log logs
-	h := open(t, host.Config{}.WithoutCache().WithLog(log.logger()))
+	h := open(t, config().WithoutCache().WithLog(log.logger()))
 	files := load(t, h, "testdata/files.wasm").Task("main")
 	_, err := run(t.Context(), h, files, "stderr", 12, 7)
 	e := wantError(t, err, abi.Failed, "exit status 7: line 3\nline 4\n", "line 12")
@@ -190,7 +190,7 @@ func TestCommandFails(t *testing.T) {
 
 func TestFail(t *testing.T) {
 	var log logs
-	h := open(t, host.Config{}.WithoutCache().WithLog(log.logger()))
+	h := open(t, config().WithoutCache().WithLog(log.logger()))
 	m := loadGuest(t, h, "typed", `task fail_text()
 task fail_pointer() -> int
 task fail_long()
@@ -244,7 +244,7 @@ task stdin() -> int
 
 // TestProtocol has typed tasks that break the rules.
 func TestProtocol(t *testing.T) {
-	h := open(t, host.Config{}.WithoutCache())
+	h := open(t, config().WithoutCache())
 	m := loadGuest(t, h, "typed", `task outside() -> any
 task huge() -> any
 task wrap() -> any
@@ -285,7 +285,7 @@ task echo(a: bytes) -> any
 
 // Nothing that a call leaves behind reaches another.
 func TestIsolation(t *testing.T) {
-	h := open(t, host.Config{}.WithoutCache().WithCPUs(1))
+	h := open(t, config().WithoutCache().WithCPUs(1))
 	next := loadGuest(t, h, "state", "").Task("next")
 	for i := range 20 {
 		if v, err := run(t.Context(), h, next); err != nil || jsonOf(t, v) != "1" {
@@ -295,7 +295,7 @@ func TestIsolation(t *testing.T) {
 }
 
 func TestNoMemory(t *testing.T) {
-	h := open(t, host.Config{}.WithoutCache())
+	h := open(t, config().WithoutCache())
 	m := loadGuest(t, h, "nomemory", "")
 	if v, err := run(t.Context(), h, m.Task("log")); err != nil || jsonOf(t, v) != "1" {
 		t.Errorf("log without a memory is %v, %v; want 1", v, err)

@@ -76,7 +76,7 @@ const (
 
 func TestNothingGranted(t *testing.T) {
 	t.Setenv("ENTANGLE_TEST", "x")
-	h := open(t, host.Config{}.WithoutCache())
+	h := open(t, config().WithoutCache())
 	steps(t, h, load(t, h, "testdata/files.wasm").Task("main"),
 		do("[]", "env"),
 		do("[]", "roots"),
@@ -91,7 +91,7 @@ func TestGrants(t *testing.T) {
 	t.Setenv("ENTANGLE_TEST", "x=y")
 	t.Setenv("ENTANGLE_OTHER", "other")
 	dir := tree(t)
-	h := open(t, host.Config{}.WithoutCache().WithGrants(
+	h := open(t, config().WithoutCache().WithGrants(
 		grant(t, "fs:ro="+dir+"/a:/ro"), grant(t, "fs:rw="+dir+"/b:/data/rw"), grant(t, "fs:ro="+dir+"/a/sub"),
 		grant(t, "env=ENTANGLE_TEST"), grant(t, "env=ENTANGLE_UNSET"), grant(t, "env=ENTANGLE_TEST")))
 	sub := filepath.Join(dir, "a/sub")
@@ -141,7 +141,7 @@ func TestEscapes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h := open(t, host.Config{}.WithoutCache().WithGrants(grant(t, "fs:rw="+dir+"/b:/w")))
+	h := open(t, config().WithoutCache().WithGrants(grant(t, "fs:rw="+dir+"/b:/w")))
 	secret := filepath.Join(dir, "secret")
 	all := []step{
 		do(`{"text":"zed"}`, "read", "/w/in"), // a link within is fine
@@ -189,7 +189,7 @@ func TestPolicy(t *testing.T) {
 	if err := os.Symlink(dir, filepath.Join(dir, "a/out")); err != nil {
 		t.Fatal(err)
 	}
-	h := open(t, host.Config{}.WithoutCache().WithGrants(grant(t, "fs:ro="+dir+"/a:/in"), grant(t, "fs:rw="+dir+"/b"), grant(t, "env=ENTANGLE_TEST")))
+	h := open(t, config().WithoutCache().WithGrants(grant(t, "fs:ro="+dir+"/a:/in"), grant(t, "fs:rw="+dir+"/b"), grant(t, "env=ENTANGLE_TEST")))
 	files := load(t, h, "testdata/files.wasm").Task("main")
 	with := func(grants ...string) graph.Task {
 		gs := []abi.Grant{}
@@ -220,7 +220,7 @@ func TestPolicy(t *testing.T) {
 // A guest's open files are closed with it, and it cannot have them all.
 func TestOpenFiles(t *testing.T) {
 	dir := tree(t)
-	h := open(t, host.Config{}.WithoutCache().WithGrants(grant(t, "fs:ro="+dir+":/d")))
+	h := open(t, config().WithoutCache().WithGrants(grant(t, "fs:ro="+dir+":/d")))
 	files := load(t, h, "testdata/files.wasm").Task("main")
 	steps(t, h, files, do("100", "open", "/d/secret", 100), do("255", "open", "/d/secret", 10000)) // one is the directory
 }

@@ -137,7 +137,7 @@ func (l *logs) logger() *slog.Logger {
 }
 
 func TestQuickstart(t *testing.T) {
-	h := open(t, host.Config{})
+	h := open(t, config())
 	m := load(t, h, "../tasks/math.wasm")
 	add, num, one, subtract, five, two := m.Task("add"), m.Task("num"), m.Task("one"), m.Task("subtract"), m.Task("five"), m.Task("two")
 	v, err := graph.Run[int64](t.Context(), h, add(add(num(6), one()), subtract(five(), two())))
@@ -151,14 +151,14 @@ func TestOpenErrors(t *testing.T) {
 		config host.Config
 		want   string
 	}{
-		"engine":   {host.Config{}.WithEngine("v8"), `unknown engine "v8": want auto, wasmtime or wazero`},
-		"idle":     {host.Config{}.WithIdle(-1), "-1 idle instances"},
-		"limit":    {host.Config{}.WithLimits(graph.Limits{Stack: host.MaxStack + 1}), "stack limit"},
-		"memory":   {host.Config{}.WithMemory(host.MaxMemory + 1), "memory limit"},
-		"negative": {host.Config{}.WithMemory(-1), "memory limit"},
-		"CPUs":     {host.Config{}.WithCPUs(-1), "CPUs"},
-		"grant":    {host.Config{}.WithGrants(abi.Grant{Kind: abi.ReadFiles, Host: "no/such"}), "grant fs:ro=no/such"},
-		"kind":     {host.Config{}.WithGrants(abi.Grant{}), "no known kind"},
+		"engine":   {config().WithEngine("v8"), `unknown engine "v8": want auto, wasmtime or wazero`},
+		"idle":     {config().WithIdle(-1), "-1 idle instances"},
+		"limit":    {config().WithLimits(graph.Limits{Stack: host.MaxStack + 1}), "stack limit"},
+		"memory":   {config().WithMemory(host.MaxMemory + 1), "memory limit"},
+		"negative": {config().WithMemory(-1), "memory limit"},
+		"CPUs":     {config().WithCPUs(-1), "CPUs"},
+		"grant":    {config().WithGrants(abi.Grant{Kind: abi.ReadFiles, Host: "no/such"}), "grant fs:ro=no/such"},
+		"kind":     {config().WithGrants(abi.Grant{}), "no known kind"},
 	} {
 		h, err := host.Open(c.config)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -241,7 +241,7 @@ func BenchmarkTyped(b *testing.B) {
 func BenchmarkCommand(b *testing.B) { benchmark(b, "../examples/plain/hello.wasm", "main", "a") }
 
 func benchmark(b *testing.B, path, task string, args ...any) {
-	h := open(b, host.Config{})
+	h := open(b, config())
 	t := load(b, h, path).Task(task)
 	nodes := make([]*graph.Node, 1000)
 	for i := range nodes {

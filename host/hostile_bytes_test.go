@@ -159,10 +159,10 @@ var generated = map[string]struct {
 	},
 	"calls": { // 100,000 of a slow function without loops
 		func() string {
-			work := "\x42\x07" + strings.Repeat("\x42\x03\x80", 50_000) + "\x1a\x0b" // divisions
+			work := "\x23\x00" + strings.Repeat("\x42\x03\x80", 50_000) + "\x24\x00\x0b" // divides a global
 			calls := strings.Repeat("\x10\x00", 100_000) + "\x0b"
-			return header + section(1, "\x01\x60\x00\x00") + section(3, "\x02\x00\x00") + section(7, "\x01", named("f"), "\x00\x01") +
-				section(10, "\x02", leb(len(work)+1), "\x00"+work, leb(len(calls)+1), "\x00"+calls)
+			return header + section(1, "\x01\x60\x00\x00") + section(3, "\x02\x00\x00") + section(6, "\x01\x7e\x01\x42\x7f\x0b") +
+				section(7, "\x01", named("f"), "\x00\x01") + section(10, "\x02", leb(len(work)+1), "\x00"+work, leb(len(calls)+1), "\x00"+calls)
 		},
 		";;> f() -> ! timed out",
 	},

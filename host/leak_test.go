@@ -63,7 +63,7 @@ func settled(t *testing.T, before census) {
 func TestNothingLeaks(t *testing.T) {
 	dir := tree(t)
 	round := func(calls int) {
-		h, err := host.Open(host.Config{}.WithCacheDir(t.TempDir()).WithCPUs(2).WithGrants(grant(t, "fs:rw="+dir+":/d")))
+		h, err := host.Open(config().WithCacheDir(t.TempDir()).WithCPUs(2).WithGrants(grant(t, "fs:rw="+dir+":/d")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func TestNothingLeaks(t *testing.T) {
 
 // Without Close, many calls hold no more than a few.
 func TestCallsLeaveNothing(t *testing.T) {
-	h := open(t, host.Config{}.WithoutCache().WithCPUs(2))
+	h := open(t, config().WithoutCache().WithCPUs(2))
 	plain, stop := loadGuest(t, h, "plain", ""), loadGuest(t, h, "stop", "")
 	round := func(n int) {
 		var nodes []*graph.Node
@@ -127,7 +127,7 @@ func TestCallsLeaveNothing(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	h, err := host.Open(host.Config{}.WithoutCache())
+	h, err := host.Open(config().WithoutCache())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestClose(t *testing.T) {
 
 // Close waits for what runs, while others start runs and load modules.
 func TestCloseMeanwhile(t *testing.T) {
-	h, err := host.Open(host.Config{}.WithoutCache().WithCPUs(2))
+	h, err := host.Open(config().WithoutCache().WithCPUs(2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestCloseMeanwhile(t *testing.T) {
 
 // A run that is under way when the host closes goes on to its end.
 func TestCloseWaits(t *testing.T) {
-	h, err := host.Open(host.Config{}.WithoutCache().WithCPUs(1))
+	h, err := host.Open(config().WithoutCache().WithCPUs(1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,13 +11,13 @@ import (
 
 // Default limits of a call, where neither the host nor the task says otherwise.
 const (
-	DefaultMemory    = 256 << 20     // of linear memory, in bytes
-	DefaultStack     = 1 << 20       // of the guest's calls, in bytes
-	DefaultLogBytes  = 1 << 20       // logged, in bytes
-	DefaultLogLines  = 100_000       // logged
-	DefaultResult    = 64 << 20      // the encoded result or the standard output, in bytes
-	DefaultTable     = 1 << 20       // entries by which tables grow
-	DefaultHostCalls = 1_000_000_000 // calls of imported functions
+	DefaultMemory    = 256 << 20                  // of linear memory, in bytes
+	DefaultStack     = 1 << 20                    // of the guest's calls, in bytes
+	DefaultLogBytes  = 1 << 20                    // logged, in bytes
+	DefaultLogLines  = 100_000                    // logged
+	DefaultResult    = 64 << 20                   // the encoded result or the standard output, in bytes
+	DefaultTable     = instrument.MaxTableEntries // by which tables grow
+	DefaultHostCalls = 1_000_000_000              // calls of imported functions
 )
 
 // The most that can be asked for.

@@ -38,7 +38,7 @@ func endless(t testing.TB, h *host.Host) map[string]*graph.Node {
 // TestStops stops guests, after the garbage collector has run beside them: where it
 // cannot, the process freezes.
 func TestStops(t *testing.T) {
-	h := open(t, host.Config{}.WithoutCache().WithCPUs(2))
+	h := open(t, config().WithoutCache().WithCPUs(2))
 	for name, node := range endless(t, h) {
 		t.Run("timeout/"+name, func(t *testing.T) {
 			within(t, 2*time.Second, name, func() {
@@ -65,7 +65,7 @@ func TestStops(t *testing.T) {
 
 // A failure stops what runs beside it, and errors of several calls stay apart.
 func TestFailureStopsOthers(t *testing.T) {
-	h := open(t, host.Config{}.WithoutCache().WithCPUs(4))
+	h := open(t, config().WithoutCache().WithCPUs(4))
 	stop, plain := loadGuest(t, h, "stop", ""), loadGuest(t, h, "plain", "")
 	wait := graph.Func("wait", func(ctx context.Context) int64 { time.Sleep(20 * time.Millisecond); return 0 })
 	nodes := []*graph.Node{stop.Task("spin")(), stop.Task("spin")(), plain.Task("divide")(1, wait())}
@@ -78,19 +78,19 @@ func TestFailureStopsOthers(t *testing.T) {
 }
 
 func TestStackOverflow(t *testing.T) {
-	h := open(t, host.Config{}.WithoutCache())
+	h := open(t, config().WithoutCache())
 	recurse := loadGuest(t, h, "stop", "").Task("recurse")
 	_, err := run(t.Context(), h, recurse, 0)
-	e := wantError(t, err, abi.Trapped, "stack overflow")
+	e := wantError(t, err, abi.LimitHit, "more than 1 MiB of stack")
 	if len(e.Stack) > 100 {
 		t.Errorf("a stack of %d lines", len(e.Stack))
 	}
 }
 
 func TestStartTraps(t *testing.T) {
-	h := open(t, host.Config{}.WithoutCache())
+	h := open(t, config().WithoutCache())
 	_, err := run(t.Context(), h, loadGuest(t, h, "start_trap", "").Task("f"))
-	if e := wantError(t, err, abi.Trapped, "f: unreachable"); len(e.Stack) == 0 || e.Stack[0] != "boom()" {
+	if e := wantError(t, err, abi.Trapped, "f: unreachable"); len(e.Stack) == 0 || e.Stack[0] != "boom" {
 		t.Errorf("stack %q", e.Stack)
 	}
 	_, err = run(t.Context(), h, loadGuest(t, h, "init_trap", "").Task("f"))
@@ -98,7 +98,7 @@ func TestStartTraps(t *testing.T) {
 }
 
 func TestMemoryLimit(t *testing.T) {
-	h := open(t, host.Config{}.WithoutCache().WithMemory(1<<20))
+	h := open(t, config().WithoutCache().WithMemory(1<<20))
 	m := loadGuest(t, h, "state", "")
 	for pages, want := range map[int]string{0: "1", 15: "1", 16: "-1", 65535: "-1", -1: "-1"} {
 		v, err := run(t.Context(), h, m.Task("grow"), pages)
@@ -124,7 +124,7 @@ func TestMemoryLimit(t *testing.T) {
 
 // Tables are memory too.
 func TestTableLimit(t *testing.T) {
-	h := open(t, host.Config{}.WithoutCache())
+	h := open(t, config().WithoutCache())
 	entries := loadGuest(t, h, "state", "").Task("entries")
 	for n, want := range map[int]string{1: "1", 2_000_000: "1", 1 << 21: "-1", -2: "-1"} {
 		if v, err := run(t.Context(), h, entries, n); err != nil || jsonOf(t, v) != want {
@@ -135,7 +135,7 @@ func TestTableLimit(t *testing.T) {
 
 func TestFloods(t *testing.T) {
 	var log logs
-	h := open(t, host.Config{}.WithoutCache().WithLog(log.logger()))
+	h := open(t, config().WithoutCache().WithLog(log.logger()))
 	m := loadGuest(t, h, "typed", "task log_flood()\ntask print_flood()\n")
 	for _, c := range []struct {
 		task graph.Task
@@ -158,7 +158,7 @@ func TestFloods(t *testing.T) {
 // A line without an end is cut, between characters.
 func TestLongLines(t *testing.T) {
 	var log logs
-	h := open(t, host.Config{}.WithoutCache().WithLog(log.logger()))
+	h := open(t, config().WithoutCache().WithLog(log.logger()))
 	files := load(t, h, "testdata/files.wasm").Task("main")
 	_, err := run(t.Context(), h, files, strings.Repeat("é", 10_000))
 	e := wantError(t, err, abi.Failed, "unknown verb")
@@ -169,7 +169,7 @@ func TestLongLines(t *testing.T) {
 
 // Calls that wazero's WASI would do with gigabytes of the host's memory.
 func TestHostileWASI(t *testing.T) {
-	h := open(t, host.Config{}.WithoutCache())
+	h := open(t, config().WithoutCache())
 	m := loadGuest(t, h, "typed", "task renumber() -> int\ntask poll_many() -> int\n")
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

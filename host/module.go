@@ -121,8 +121,11 @@ func (h *Host) LoadBytes(ctx context.Context, name string, binary []byte) (*Modu
 	}
 	if err := m.load(ctx, binary); err != nil {
 		_ = m.close() // the first error counts
+		e, ok := errors.AsType[*abi.Error](err)
 		if ctx.Err() != nil {
-			e := causeOf(ctx)
+			e, ok = causeOf(ctx), true
+		}
+		if ok && (e.Code == abi.TimedOut || e.Code == abi.Cancelled) {
 			e.Message = name + ": " + e.Message
 			return nil, e
 		}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"entangle.example/entangle/abi"
-	"entangle.example/entangle/host"
 )
 
 // A FIFO that nobody writes to keeps whoever opens it waiting.
@@ -19,7 +18,7 @@ func TestFIFO(t *testing.T) {
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h := open(t, host.Config{}.WithoutCache().WithGrants(abi.Grant{Kind: abi.ReadFiles, Host: dir, Guest: "/data"}))
+	h := open(t, config().WithoutCache().WithGrants(abi.Grant{Kind: abi.ReadFiles, Host: dir, Guest: "/data"}))
 	within(t, time.Second, "loading a FIFO", func() {
 		_, err := h.Load(t.Context(), fifo)
 		wantError(t, err, abi.BadModule, "no regular file")

@@ -107,35 +107,38 @@ func (i *instance) findGlobal(g instrument.Global, into *C.global) error {
 		return fmt.Errorf("global %q is a %v", g.Name, g.Type)
 	}
 	into.kind = C.uint8_t(kind)
-	if !C.entangle_find_global(i.c, (*C.char)(unsafe.Pointer(unsafe.StringData(g.Name))), C.size_t(len(g.Name)), into) {
+	if !C.entangle_find_global(i.c, chars(g.Name), C.size_t(len(g.Name)), into) {
 		return fmt.Errorf("the module exports no global %q", g.Name)
 	}
 	return nil
 }
 
 func (i *instance) Call(fn int, stack []uint64) error {
-	f := &i.funcs[fn]
-	e := &i.m.exports[fn]
-	if f.store == 0 && !C.entangle_find_function(i.c, (*C.char)(unsafe.Pointer(unsafe.StringData(e.name))), C.size_t(len(e.name)), f) {
+	if i.depth == 0 {
+		return i.call(fn, stack, i.slots)
+	}
+	// The buffer is the outer call's.
+	n := i.m.exports[fn].slots
+	nested := C.calloc(C.size_t(n)+1, C.size_t(unsafe.Sizeof(C.raw{})))
+	defer C.free(nested)
+	return i.call(fn, stack, unsafe.Slice((*C.raw)(nested), n))
+}
+
+func (i *instance) call(fn int, stack []uint64, slots []C.raw) error {
+	e, f := &i.m.exports[fn], &i.funcs[fn]
+	if f.store == 0 && !C.entangle_find_function(i.c, chars(e.name), C.size_t(len(e.name)), f) {
 		return &engine.Trap{Reason: fmt.Sprintf("the module exports no function %q", e.name)}
 	}
-	slots := i.slots
-	if i.depth > 0 { // the buffer is the outer call's
-		nested := C.calloc(C.size_t(e.slots)+1, C.size_t(unsafe.Sizeof(C.raw{})))
-		defer C.free(nested)
-		slots = unsafe.Slice((*C.raw)(nested), e.slots)
-	}
-	if !e.numbers {
-		if err := e.putAny(slots, stack); err != nil {
-			return &engine.Trap{Reason: err.Error(), Err: err}
-		}
-	} else {
+	if e.numbers {
 		for k := range e.params {
 			slots[k].low = C.uint64_t(stack[k])
 		}
+	} else if err := e.putAny(slots, stack); err != nil {
+		return &engine.Trap{Reason: err.Error(), Err: err}
 	}
 	i.depth++
-	ok := bool(C.entangle_call(i.c, f, unsafe.SliceData(slots), C.size_t(e.slots)))
+	ok := bool(C.entangle_call(C.uintptr_t(uintptr(unsafe.Pointer(i.c))), C.uintptr_t(uintptr(unsafe.Pointer(f))),
+		C.uintptr_t(uintptr(unsafe.Pointer(unsafe.SliceData(slots)))), C.size_t(e.slots)))
 	i.depth--
 	if !ok {
 		return i.trap()

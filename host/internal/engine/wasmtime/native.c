@@ -246,9 +246,10 @@ bool entangle_find_global(instance *i, const char *name, size_t size, global *g)
 	return true;
 }
 
-bool entangle_call(instance *i, const function *f, raw *slots, size_t n) {
+bool entangle_call(uintptr_t at, uintptr_t f, uintptr_t slots, size_t n) {
+	instance *i = (instance *)at;
 	i->trap = NULL;
-	i->error = wasmtime_func_call_unchecked(i->context, f, slots, n, &i->trap);
+	i->error = wasmtime_func_call_unchecked(i->context, (const function *)f, (raw *)slots, n, &i->trap);
 	return !i->error && !i->trap;
 }
 

@@ -84,7 +84,9 @@ extern int entangle_count_memories(wasm_engine_t *, const wasmtime_instance_pre_
 extern bool entangle_instantiate(instance *, wasm_engine_t *, const wasmtime_instance_pre_t *);
 extern bool entangle_find_function(instance *, const char *name, size_t, function *);
 extern bool entangle_find_global(instance *, const char *name, size_t, global *);
-extern bool entangle_call(instance *, const function *, raw *, size_t slots);
+// entangle_call calls a function. Its parameters are pointers, which Go would check
+// at every call.
+extern bool entangle_call(uintptr_t instance, uintptr_t function, uintptr_t slots, size_t n);
 extern void entangle_get(instance *, const global *, uint64_t *, size_t);
 extern void entangle_set(instance *, const global *, const uint64_t *, size_t);
 extern void entangle_delete(instance *);
