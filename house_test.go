@@ -49,13 +49,15 @@ var house = []floor{
 
 	{pkg: "host/internal/instrument",
 		why: "bytes in, bytes out"},
+	{pkg: "host/internal/instrument/generate",
+		why: "bytes in, bytes out: random modules to test with"},
 	{pkg: "host/internal/memory",
 		why: "mappings: they do not know what lies in them"},
 	{pkg: "host/internal/wasi", may: []string{"host/internal/instrument"},
 		why: "one WASI for all engines, so it can know none"},
 	{pkg: "host/internal/engine", may: []string{"host/internal/instrument", "host/internal/memory"},
 		why: "the seam: it describes modules and names the WASI they see, and compiles nothing"},
-	{pkg: "host/internal/engine/*", may: []string{"host/internal/engine", "host/internal/instrument", "host/internal/memory", "host/internal/wasi"},
+	{pkg: "host/internal/engine/*", may: []string{"host/internal/engine", "host/internal/instrument", "host/internal/memory", "host/internal/wasi"}, tests: []string{"host/internal/engine/enginetest", "host/internal/instrument/generate"},
 		why: "an engine behind the seam; it does not know the other one"},
 	{pkg: "host", may: []string{"abi", "graph", "sched", "host/internal/..."}, tests: []string{"graph/shapes"},
 		why: "modules and instances: no CLI, no transport, no script"},
@@ -63,6 +65,8 @@ var house = []floor{
 	{pkg: "host/flow", may: []string{"abi", "graph", "host", "sched"}, tests: []string{"graph/shapes"},
 		why: "scripts become graphs; who runs them is the caller's business"},
 
+	{pkg: "cmd/entangle/bench/guests/*", may: []string{"sdk/go"},
+		why: "guests, as a user writes them"},
 	{pkg: "cmd/entangle/...", may: []string{"abi", "graph/...", "sched", "gpu", "host", "host/flow", "cmd/entangle/..."},
 		why: "the top: flags and printing"},
 

@@ -7,13 +7,12 @@
 //	sum := add(add(num(6), one()), subtract(five(), two()))
 //	v, err := graph.Run[int64](ctx, h, sum) // 10
 //
-// Nodes are immutable and refer only to nodes that were there before, so a graph
-// has no cycle. A node used twice is evaluated once a run; independent nodes are
-// evaluated in parallel.
+// Nodes are immutable and refer only to nodes that were there before: no cycles. A
+// node used twice is evaluated once a run, independent nodes in parallel.
 //
 // Mistakes made while composing (a wrong number of arguments, a string where an
-// int is wanted) do not panic. They travel in the node and are reported by Run,
-// with the file and line of the call, before anything runs.
+// int is wanted) do not panic. They travel in the node, and Run reports them, with
+// the file and line of the call, before anything runs.
 //
 // The package says when a node runs, an [Executor] (a *host.Host is one) where.
 package graph

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"entangle.example/entangle/host/internal/engine"
 	"entangle.example/entangle/host/internal/engine/wasmtime"
 	"entangle.example/entangle/host/internal/engine/wazero"
+	"entangle.example/entangle/host/internal/memory"
 )
 
 // An EngineInfo says what a program knows of an engine.
@@ -80,4 +82,12 @@ func (h *Host) engineFor(name string) (engine.Engine, error) {
 	}
 	h.engines[name] = e
 	return e, nil
+}
+
+// ResetSupport says how this machine lets memories be reset after a call, and what
+// keeps them from being reset faster.
+func ResetSupport() (how string, missing error) {
+	system := memory.Open()
+	how, missing = system.How()
+	return how, errors.Join(missing, system.Close())
 }

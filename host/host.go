@@ -75,7 +75,7 @@ func open(c Config) (*Host, error) {
 		return nil, err
 	}
 	h := &Host{config: c, log: c.log, engine: name, modules: map[[32]byte]*Module{}, engines: map[string]engine.Engine{},
-		limits: limits{uint64(cmp.Or(c.memory, DefaultMemory)), or(c.limits, defaultLimits)},
+		limits: limits{linearLimit(cmp.Or(c.memory, DefaultMemory)), or(c.limits, defaultLimits)},
 		quit:   make(chan struct{}), janitorDone: make(chan struct{})}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"entangle.example/entangle/abi"
-	"entangle.example/entangle/host"
 )
 
 // generated are modules with their attempts, as hostile_test.go writes them.
@@ -211,49 +210,47 @@ func throwing() string {
 // TestBeyond names what comes behind the module's own: where the rewriting has added
 // something, that is what it would get. Nothing is there.
 func TestBeyond(t *testing.T) {
-	onEngines(t, func(t *testing.T, c host.Config) {
-		h := open(t, c)
-		refused := func(name, binary string) {
-			if _, err := h.LoadBytes(t.Context(), name, []byte(binary)); codeOf(err) != abi.BadModule {
-				t.Errorf("%s: %v", name, err)
-			}
+	h := open(t, twoWorkers())
+	refused := func(name, binary string) {
+		if _, err := h.LoadBytes(t.Context(), name, []byte(binary)); codeOf(err) != abi.BadModule {
+			t.Errorf("%s: %v", name, err)
 		}
-		for n := range 6 {
-			i := leb(n)
-			for name, code := range map[string]string{
-				"global.get": "\x23" + i + "\x1a", "global.set": "\x41\x00\x24" + i, "call": "\x10" + leb(n+1), "return_call": "\x12" + leb(n+1),
-				"ref.func": "\xd2" + leb(n+1) + "\x1a", "call_indirect": "\x41\x00\x11\x00" + i, "block type": "\x02" + leb(n+1) + "\x0b", "local.get": "\x20" + i + "\x1a",
-				"local.set": "\x41\x00\x21" + i, "table.get": "\x41\x00\x25" + i + "\x1a", "table.size": "\xfc\x10" + i + "\x1a", "table.grow": "\xd0\x70\x41\x01\xfc\x0f" + i + "\x1a",
-				"elem.drop": "\xfc\x0d" + i, "data.drop": "\xfc\x09" + i, "throw": "\x08" + i, "br": "\x0c" + leb(n+1),
-				"no memory: i32.load": "\x41\x00\x28\x02\x00\x1a", "no memory: i32.store": "\x41\x00\x41\x00\x36\x02\x00", "no memory: memory.size": "\x3f" + i + "\x1a",
-				"no memory: memory.grow": "\x41\x01\x40" + i + "\x1a", "no memory: memory.fill": "\x41\x00\x41\x00\x41\x00\xfc\x0b" + i,
-				"no memory: v128.load": "\x41\x00\xfd\x00\x00\x00\x1a", "no memory: atomic": "\x41\x00\xfe\x10\x02\x00\x1a",
-				"no memory: indexed load": "\x41\x00\x28\x42" + i + "\x00\x1a",
-			} {
-				refused(fmt.Sprint(name, " ", n), function(code))
-				if at := leb(n + 1); strings.HasPrefix(name, "no memory: ") { // behind a memory of its own
-					for _, code := range []string{"\x41\x00\x28\x42" + at + "\x00\x1a", "\x41\x00\x41\x00\x36\x42" + at + "\x00", "\x3f" + at + "\x1a", "\x41\x01\x40" + at + "\x1a",
-						"\x41\x00\x41\x00\x41\x00\xfc\x0b" + at, "\x41\x00\x41\x00\x41\x00\xfc\x0a" + at + "\x00", "\x41\x00\x41\x00\x41\x00\xfc\x0a\x00" + at} {
-						body := "\x00" + code + "\x0b"
-						refused(fmt.Sprintf("memory %d: %x", n+1, code), header+section(1, "\x01\x60\x00\x00")+section(3, "\x01\x00")+section(5, "\x01\x00\x01")+
-							section(10, "\x01", leb(len(body)), body))
-					}
+	}
+	for n := range 6 {
+		i := leb(n)
+		for name, code := range map[string]string{
+			"global.get": "\x23" + i + "\x1a", "global.set": "\x41\x00\x24" + i, "call": "\x10" + leb(n+1), "return_call": "\x12" + leb(n+1),
+			"ref.func": "\xd2" + leb(n+1) + "\x1a", "call_indirect": "\x41\x00\x11\x00" + i, "block type": "\x02" + leb(n+1) + "\x0b", "local.get": "\x20" + i + "\x1a",
+			"local.set": "\x41\x00\x21" + i, "table.get": "\x41\x00\x25" + i + "\x1a", "table.size": "\xfc\x10" + i + "\x1a", "table.grow": "\xd0\x70\x41\x01\xfc\x0f" + i + "\x1a",
+			"elem.drop": "\xfc\x0d" + i, "data.drop": "\xfc\x09" + i, "throw": "\x08" + i, "br": "\x0c" + leb(n+1),
+			"no memory: i32.load": "\x41\x00\x28\x02\x00\x1a", "no memory: i32.store": "\x41\x00\x41\x00\x36\x02\x00", "no memory: memory.size": "\x3f" + i + "\x1a",
+			"no memory: memory.grow": "\x41\x01\x40" + i + "\x1a", "no memory: memory.fill": "\x41\x00\x41\x00\x41\x00\xfc\x0b" + i,
+			"no memory: v128.load": "\x41\x00\xfd\x00\x00\x00\x1a", "no memory: atomic": "\x41\x00\xfe\x10\x02\x00\x1a",
+			"no memory: indexed load": "\x41\x00\x28\x42" + i + "\x00\x1a",
+		} {
+			refused(fmt.Sprint(name, " ", n), function(code))
+			if at := leb(n + 1); strings.HasPrefix(name, "no memory: ") { // behind a memory of its own
+				for _, code := range []string{"\x41\x00\x28\x42" + at + "\x00\x1a", "\x41\x00\x41\x00\x36\x42" + at + "\x00", "\x3f" + at + "\x1a", "\x41\x01\x40" + at + "\x1a",
+					"\x41\x00\x41\x00\x41\x00\xfc\x0b" + at, "\x41\x00\x41\x00\x41\x00\xfc\x0a" + at + "\x00", "\x41\x00\x41\x00\x41\x00\xfc\x0a\x00" + at} {
+					body := "\x00" + code + "\x0b"
+					refused(fmt.Sprintf("memory %d: %x", n+1, code), header+section(1, "\x01\x60\x00\x00")+section(3, "\x01\x00")+section(5, "\x01\x00\x01")+
+						section(10, "\x01", leb(len(body)), body))
 				}
 			}
-			plain := header + section(1, "\x01\x60\x00\x00") + section(3, "\x01\x00")
-			body := section(10, "\x01\x02\x00\x0b")
-			for kind, at := range []string{leb(n + 1), i, i, i, i} { // function, table, memory, global, tag
-				refused(fmt.Sprint("export of kind ", kind), plain+section(7, "\x01", named("x"), string(rune(kind)), at)+body)
-			}
-			refused("start", plain+section(8, leb(n+1))+body)
-			refused("type", header+section(1, "\x01\x60\x00\x00")+section(3, "\x01"+leb(n+1))+body)
-			refused("element", plain+section(4, "\x01\x70\x00\x01")+section(9, "\x01\x00\x41\x00\x0b\x01"+leb(n+1))+body)
-			refused("element's table", plain+section(9, "\x01\x02"+i+"\x41\x00\x0b\x00\x01\x00")+body)
-			refused("element's expression", plain+section(4, "\x01\x70\x00\x01")+section(9, "\x01\x04\x41\x00\x0b\x01\xd2"+leb(n+1)+"\x0b")+body)
-			refused("data's memory", plain+section(5, "\x01\x00\x01")+body+section(11, "\x01\x02"+leb(n+1)+"\x41\x00\x0b\x01x"))
-			refused("data without memory", plain+body+section(11, "\x01\x00\x41\x00\x0b\x01x"))
-			refused("data's offset", plain+section(5, "\x01\x00\x01")+body+section(11, "\x01\x00\x23"+i+"\x0b\x01x"))
-			refused("global's value", plain+section(6, "\x01\x7f\x00\x23"+i+"\x0b")+body)
 		}
-	})
+		plain := header + section(1, "\x01\x60\x00\x00") + section(3, "\x01\x00")
+		body := section(10, "\x01\x02\x00\x0b")
+		for kind, at := range []string{leb(n + 1), i, i, i, i} { // function, table, memory, global, tag
+			refused(fmt.Sprint("export of kind ", kind), plain+section(7, "\x01", named("x"), string(rune(kind)), at)+body)
+		}
+		refused("start", plain+section(8, leb(n+1))+body)
+		refused("type", header+section(1, "\x01\x60\x00\x00")+section(3, "\x01"+leb(n+1))+body)
+		refused("element", plain+section(4, "\x01\x70\x00\x01")+section(9, "\x01\x00\x41\x00\x0b\x01"+leb(n+1))+body)
+		refused("element's table", plain+section(9, "\x01\x02"+i+"\x41\x00\x0b\x00\x01\x00")+body)
+		refused("element's expression", plain+section(4, "\x01\x70\x00\x01")+section(9, "\x01\x04\x41\x00\x0b\x01\xd2"+leb(n+1)+"\x0b")+body)
+		refused("data's memory", plain+section(5, "\x01\x00\x01")+body+section(11, "\x01\x02"+leb(n+1)+"\x41\x00\x0b\x01x"))
+		refused("data without memory", plain+body+section(11, "\x01\x00\x41\x00\x0b\x01x"))
+		refused("data's offset", plain+section(5, "\x01\x00\x01")+body+section(11, "\x01\x00\x23"+i+"\x0b\x01x"))
+		refused("global's value", plain+section(6, "\x01\x7f\x00\x23"+i+"\x0b")+body)
+	}
 }

@@ -26,24 +26,22 @@ const hows = 7
 // every way there is; what their tasks "find…" return in a pristine instance, they
 // return ever after, on all workers.
 func TestSecrets(t *testing.T) {
-	onEngines(t, func(t *testing.T, c host.Config) {
-		h := open(t, c.WithGrants(grant(t, "fs:ro="+tree(t)+"/a:/d")))
-		for name, s := range hostileModules(t) {
-			if !strings.HasPrefix(name, "leak_") {
-				continue
-			}
-			m, err := h.LoadBytes(t.Context(), name, s.binary)
-			if err != nil {
-				t.Errorf("%s: %v", name, err)
-				continue
-			}
-			nothing := graph.Policy{Timeout: 10 * time.Second, Grants: []abi.Grant{}}
-			t.Run(name, func(t *testing.T) { hideAndFind(t, h, m, nothing) })
-			if name == "leak_files" {
-				t.Run(name+"/granted", func(t *testing.T) { hideAndFind(t, h, m, graph.Policy{Timeout: 10 * time.Second}) })
-			}
+	h := open(t, twoWorkers().WithGrants(grant(t, "fs:ro="+tree(t)+"/a:/d")))
+	for name, s := range hostileModules(t) {
+		if !strings.HasPrefix(name, "leak_") {
+			continue
 		}
-	})
+		m, err := h.LoadBytes(t.Context(), name, s.binary)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		nothing := graph.Policy{Timeout: 10 * time.Second, Grants: []abi.Grant{}}
+		t.Run(name, func(t *testing.T) { hideAndFind(t, h, m, nothing) })
+		if name == "leak_files" {
+			t.Run(name+"/granted", func(t *testing.T) { hideAndFind(t, h, m, graph.Policy{Timeout: 10 * time.Second}) })
+		}
+	}
 }
 
 func hideAndFind(t *testing.T, h *host.Host, m *host.Module, p graph.Policy) {
@@ -119,24 +117,22 @@ func outcome(t *testing.T, h *host.Host, task graph.Task, args ...any) string {
 // What is random in a call is not what it was in another, or when the module was
 // initialized.
 func TestRandomIsFresh(t *testing.T) {
-	onEngines(t, func(t *testing.T, c host.Config) {
-		h := open(t, c)
-		fresh := loadGuest(t, h, "hostile/random", "").Task("fresh")
-		nodes := make([]*graph.Node, 200)
-		for i := range nodes {
-			nodes[i] = fresh()
-		}
-		vs, err := graph.RunAll(t.Context(), h, nodes)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var seen []string
-		for _, v := range vs {
-			seen = append(seen, jsonOf(t, v))
-		}
-		slices.Sort(seen)
-		if n := len(slices.Compact(seen)); n != len(nodes) {
-			t.Errorf("%d calls got %d numbers", len(nodes), n)
-		}
-	})
+	h := open(t, twoWorkers())
+	fresh := loadGuest(t, h, "hostile/random", "").Task("fresh")
+	nodes := make([]*graph.Node, 200)
+	for i := range nodes {
+		nodes[i] = fresh()
+	}
+	vs, err := graph.RunAll(t.Context(), h, nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	for _, v := range vs {
+		seen = append(seen, jsonOf(t, v))
+	}
+	slices.Sort(seen)
+	if n := len(slices.Compact(seen)); n != len(nodes) {
+		t.Errorf("%d calls got %d numbers", len(nodes), n)
+	}
 }

@@ -9,10 +9,10 @@ package host_test
 //	;;> load -> ? CODES ["TEXT"]                     it is not loaded, or the rest holds
 //
 // CODES are separated by "|"; "*" is any. POLICY is timeout=, memory=, and the fields
-// of graph.Limits; "files" grants what the host has, and without it a task gets
-// nothing. Where a deadline must end it, that is 50 ms. After each attempt the task
-// "good" of the same module and one of another module must be right on every worker,
-// and at the end the process holds what it held before.
+// of graph.Limits; "files" grants what the host has, "grant=" something else, and
+// without both a task gets nothing. Where a deadline must end it, that is 50 ms. After
+// each attempt the task "good" of the same module and one of another module must be
+// right on every worker, and at the end the process holds what it held before.
 
 import (
 	"context"
@@ -44,48 +44,30 @@ const (
 )
 
 func TestHostile(t *testing.T) {
-	onEngines(t, func(t *testing.T, c host.Config) {
-		warm(t, c)
-		before := takeCensus(t)
-		func() {
-			h, err := host.Open(c.WithGrants(grant(t, "fs:ro="+tree(t)+"/a:/d")))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := h.Close(); err != nil {
-					t.Error(err)
-				}
-			}()
-			neighbour := loadGuest(t, h, "plain", "").Task("divide")
-			for name, s := range hostileModules(t) {
-				t.Run(name, func(t *testing.T) { s.try(t, h, name, neighbour) })
+	c := twoWorkers()
+	warm(t, c)
+	before := takeCensus(t)
+	func() {
+		h, err := host.Open(c.WithGrants(grant(t, "fs:ro="+tree(t)+"/a:/d")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := h.Close(); err != nil {
+				t.Error(err)
 			}
 		}()
-		before.mappings += 64 // for large modules the runtime maps more for itself
-		settled(t, before)
-	})
+		neighbour := loadGuest(t, h, "plain", "").Task("divide")
+		for name, s := range hostileModules(t) {
+			t.Run(name, func(t *testing.T) { s.try(t, h, name, neighbour) })
+		}
+	}()
+	before.mappings += 64 // for large modules the runtime maps more for itself
+	settled(t, before)
 }
 
-// onEngines runs test for each engine that this program has, with two workers.
-func onEngines(t *testing.T, test func(*testing.T, host.Config)) {
-	for _, engine := range []string{"wazero", "wasmtime"} {
-		t.Run(engine, func(t *testing.T) {
-			c := host.Config{}.WithoutCache().WithCPUs(2).WithEngine(engine)
-			h, err := host.Open(c)
-			if err != nil {
-				if engine == "wazero" || strings.Contains(os.Getenv("ENTANGLE_REQUIRE"), engine) {
-					t.Fatal(err)
-				}
-				t.Skipf("%v; it needs a C compiler and CGO_ENABLED=1", err)
-			}
-			if err := h.Close(); err != nil {
-				t.Fatal(err)
-			}
-			test(t, c)
-		})
-	}
-}
+// twoWorkers is the configuration of these tests.
+func twoWorkers() host.Config { return config().WithoutCache().WithCPUs(2) }
 
 // warm makes what a process makes once.
 func warm(t *testing.T, c host.Config) {
@@ -110,7 +92,6 @@ type attempt struct {
 	task    string // "" to load the module
 	args    []any
 	policy  graph.Policy
-	files   bool
 	may     bool // the failure is allowed, not required
 	want    string
 	codes   []abi.Code // nil for any, where it must fail
@@ -205,7 +186,10 @@ func (a *attempt) set(field string) (err error) {
 	case name == "memory":
 		a.policy.Memory, err = abi.ParseSize(text)
 	case name == "files":
-		a.files, a.policy.Grants = true, nil
+		a.policy.Grants = nil
+	case name == "grant":
+		a.policy.Grants = make([]abi.Grant, 1)
+		a.policy.Grants[0], err = abi.ParseGrant(text)
 	case numbers[name] != nil:
 		*numbers[name], err = strconv.ParseInt(text, 10, 64)
 	default:

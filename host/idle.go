@@ -184,13 +184,13 @@ func (m *Module) Warm(ctx context.Context, n int) error {
 // makeRoom closes idle instances where there are too many: those first that have
 // been idle for longest.
 func (h *Host) makeRoom() {
-	most := int64(h.config.idleInstances())
+	most := int64(h.config.idleInstances()) * 3 / 4 // so that this is done seldom
 	for _, ages := range []int{1, 0} {
 		for _, p := range h.programs() {
-			if h.live.Load() < most {
+			if h.live.Load() <= most {
 				return
 			}
-			p.eachIdle(func(i *instance) bool { return i.ages < ages || h.live.Load() < most })
+			p.eachIdle(func(i *instance) bool { return i.ages < ages || h.live.Load() <= most })
 		}
 	}
 }

@@ -71,20 +71,21 @@ func (m *Module) acquire(c *graph.Call, streams *wasi.Config) (*instance, error)
 		}
 	}
 	h := m.host
-	l := h.limitsOf(policy)
+	l, err := h.limitsOf(policy)
+	if err != nil {
+		return nil, err
+	}
 	var w wasi.Config
 	var done func()
 	if m.wasi {
 		if streams != nil {
 			w = *streams
 		}
-		var err error
 		if done, err = h.granted.apply(&w, policy); err != nil {
 			return nil, err
 		}
 	}
 	var i *instance
-	var err error
 	switch {
 	case policy.Actor != "":
 		i, err = m.actorInstance(c, p, policy.Actor, l, len(w.Mounts)+len(w.Env) > 0)
@@ -214,7 +215,7 @@ func (i *instance) release(err error) error {
 		i.done()
 		i.done = nil
 	}
-	if err != nil || cause != nil || i.failed || i.log.bytes > 0 {
+	if err != nil || cause != nil || i.failed || i.log.written > 0 {
 		err = i.explain(err, cause)
 	}
 	var worker *sched.Worker
@@ -320,12 +321,14 @@ func (i *instance) explain(err, cause error) error {
 		if t.Err != nil {
 			err = t.Err
 			e, isError = err.(*abi.Error)
+		} else if cause != nil && t.Reason == engine.Unreachable { // how a control word stops
+			err = errStopped
 		} else {
 			e, isError = i.trapError(t), true
 		}
 	}
 	switch {
-	case cause != nil && (err == errStopped || isTrap(e) || isFile(err)):
+	case cause != nil && errors.Is(err, errStopped):
 		e = i.stopError(cause)
 	case i.failed && (err == nil || e == nil || e.Code != abi.LimitHit):
 		e = &abi.Error{Code: abi.Failed, Message: i.reason}
@@ -338,10 +341,6 @@ func (i *instance) explain(err, cause error) error {
 	e.Log = last
 	return e
 }
-
-func isTrap(e *abi.Error) bool { return e != nil && e.Code == abi.Trapped }
-
-func isFile(err error) bool { return errors.Is(err, errStopped) }
 
 // trapError explains a trap of the engine.
 func (i *instance) trapError(t *engine.Trap) *abi.Error {

@@ -7,22 +7,23 @@ import (
 	"entangle.example/entangle/abi"
 	"entangle.example/entangle/graph"
 	"entangle.example/entangle/host/internal/instrument"
+	"entangle.example/entangle/host/internal/memory"
 )
 
 // Default limits of a call, where neither the host nor the task says otherwise.
 const (
-	DefaultMemory    = 256 << 20                  // of linear memory, in bytes
-	DefaultStack     = 1 << 20                    // of the guest's calls, in bytes
-	DefaultLogBytes  = 1 << 20                    // logged, in bytes
-	DefaultLogLines  = 100_000                    // logged
-	DefaultResult    = 64 << 20                   // the encoded result or the standard output, in bytes
-	DefaultTable     = instrument.MaxTableEntries // by which tables grow
-	DefaultHostCalls = 1_000_000_000              // calls of imported functions
+	DefaultMemory    = 256 << 20     // of linear memory, in bytes
+	DefaultStack     = 1 << 20       // of the guest's calls, in bytes
+	DefaultLogBytes  = 1 << 20       // logged, in bytes
+	DefaultLogLines  = 100_000       // logged
+	DefaultResult    = 64 << 20      // the encoded result or the standard output, in bytes
+	DefaultTable     = 2 << 20       // entries by which tables grow
+	DefaultHostCalls = 1_000_000_000 // calls of imported functions
 )
 
 // The most that can be asked for.
 const (
-	MaxMemory = 4 << 30 // bytes
+	MaxMemory = 4 << 30 // bytes; a guest gets a page less, for not every engine has all 65,536
 	MaxStack  = 4 << 20 // bytes
 	// MaxFailure bounds the message of import "fail", in bytes.
 	MaxFailure = 64 << 10
@@ -50,24 +51,31 @@ func checkLimits(memory int64, l graph.Limits) error {
 		value, most int64
 	}{{"memory", memory, MaxMemory}, {"stack", l.Stack, MaxStack}, {"log", l.LogBytes, 0}, {"log lines", l.LogLines, 0},
 		{"result", l.Result, abi.MaxBytes}, {"table", l.Table, instrument.MaxTableEntries}, {"host calls", l.HostCalls, 0}} {
-		if c.value < 0 || c.most > 0 && c.value > c.most {
+		if c.value < 0 {
+			return fmt.Errorf("%s limit of %d: want a positive number, or 0 for the default", c.name, c.value)
+		}
+		if c.most > 0 && c.value > c.most {
 			return fmt.Errorf("%s limit of %d: want at most %d, or 0 for the default", c.name, c.value, c.most)
 		}
 	}
 	return nil
 }
 
-// limitsOf returns the limits of a call under policy p. What a task may have, its
-// host decides; so a policy can ask for more than the host's default, up to the most
-// that there is.
-func (h *Host) limitsOf(p *graph.Policy) *limits {
+// limitsOf returns the limits of a call under policy p. A policy can ask for more
+// than the host's default, up to the most that there is.
+func (h *Host) limitsOf(p *graph.Policy) (*limits, error) {
 	if p.Memory == 0 && p.Limits == (graph.Limits{}) {
-		return &h.limits
+		return &h.limits, nil
+	}
+	if err := checkLimits(p.Memory, p.Limits); err != nil {
+		return nil, abi.Errorf(abi.BadCall, "policy: %w", err)
 	}
 	l := &limits{memory: h.limits.memory, Limits: or(p.Limits, h.limits.Limits)}
 	if p.Memory > 0 {
-		l.memory = uint64(min(p.Memory, MaxMemory))
+		l.memory = linearLimit(p.Memory)
 	}
-	l.Stack = min(l.Stack, MaxStack)
-	return l
+	return l, nil
 }
+
+// linearLimit returns the limit of linear memory that bytes stands for.
+func linearLimit(bytes int64) uint64 { return uint64(min(bytes, MaxMemory-memory.PageSize)) }

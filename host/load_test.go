@@ -164,7 +164,10 @@ func TestCompileStops(t *testing.T) {
 	h := open(t, host.Config{}.WithEngine("wazero").WithoutCache().WithLog(log.logger())) // whose compiler it takes longer
 	const n = 16_000
 	wide := function("\x02\x40\x41\x00\x0e" + leb(2*n) + strings.Repeat("\x00", 2*n+1) + "\x0b")
-	nested := function(strings.Repeat("\x03\x40", n) + strings.Repeat("\x0b", n))
+	const functions, deep = 100, 480
+	body := "\x00" + strings.Repeat("\x03\x40", deep) + strings.Repeat("\x0b", deep) + "\x0b"
+	nested := header + section(1, "\x01\x60\x00\x00") + section(3, leb(functions), strings.Repeat("\x00", functions)) +
+		section(10, leb(functions), strings.Repeat(leb(len(body))+body, functions))
 
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
@@ -186,7 +189,7 @@ func TestCompileStops(t *testing.T) {
 		_, err := h.LoadBytes(ctx, "nested", []byte(nested))
 		wantError(t, err, abi.Cancelled, "nested: cancelled")
 	})
-	if got := log.String(); strings.Count(got, "compiling") != 1 || !strings.Contains(got, `level=INFO msg="compiling nested (46.9 KiB) with wazero, since 1s"`) {
+	if got := log.String(); strings.Count(got, "compiling") != 1 || !strings.Contains(got, `level=INFO msg="compiling nested (141.1 KiB) with wazero, since 1s"`) {
 		t.Errorf("log %s", got)
 	}
 	m, err := h.LoadBytes(t.Context(), "locals", []byte(withLocals("\x01"+leb(50_000)+"\x7e", "\x20\x00\x21\x01")))

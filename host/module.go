@@ -400,13 +400,20 @@ func (m *Module) Lookup(name string) (*graph.Def, error) {
 	return nil, abi.Errorf(abi.BadCall, "%s has no task %q; it has %s", m.name, name, someOf(names))
 }
 
-// someOf lists names, not too many.
+// someOf lists names, not too many and none too long.
 func someOf(names []string) string {
-	const most = 12
-	if len(names) > most {
-		return printable(strings.Join(names[:most], ", ")) + fmt.Sprintf(" and %d more", len(names)-most)
+	const most, longest = 12, 200
+	short := slices.Clone(names[:min(len(names), most)])
+	for i, n := range short {
+		if len(n) > longest {
+			short[i] = strings.ToValidUTF8(n[:longest], "") + "…"
+		}
 	}
-	return printable(strings.Join(names, ", "))
+	text := printable(strings.Join(short, ", "))
+	if len(names) > most {
+		text += fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return text
 }
 
 // printable returns text of a guest for a message: with escapes for what could

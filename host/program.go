@@ -53,15 +53,20 @@ const slowCompile = time.Second
 
 // compile makes the program of m for an engine.
 func (m *Module) compile(ctx context.Context, e engine.Engine) (*program, error) {
+	return m.compileAs(ctx, e, e.Check(), m.id)
+}
+
+// compileAs makes a program with another kind of check, kept under another id.
+func (m *Module) compileAs(ctx context.Context, e engine.Engine, check instrument.Check, id [32]byte) (*program, error) {
 	h := m.host
-	r, err := instrument.Rewrite(m.binary, e.Check())
+	r, err := instrument.Rewrite(m.binary, check)
 	if err != nil {
 		return nil, err
 	}
 	begun := time.Now()
 	hint := time.AfterFunc(slowCompile, func() { h.sayCompiling(m, e, begun) })
 	p := &program{m: m, engine: e, rewritten: r, init: -1, begin: -1, slots: make([]slot, h.pool.Workers()), kept: spareInstances}
-	p.compiled, err = e.Compile(ctx, r, m.id)
+	p.compiled, err = e.Compile(ctx, r, id)
 	hint.Stop()
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot compile it: %w", e.Name(), err)
@@ -182,7 +187,9 @@ func (p *program) make(im *image, l *limits) (*instance, error) {
 	i.ticket.stop = i.engine.Stop
 	h := p.m.host
 	h.watchdog.add(&i.ticket)
-	h.live.Add(1)
+	if h.live.Add(1) > int64(h.config.idleInstances()) {
+		h.makeRoom()
+	}
 	if im != nil {
 		i.engine.SetGlobals(im.globals)
 	}

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"slices"
@@ -17,7 +18,7 @@ type taskLog struct {
 	log     *slog.Logger
 	task    string
 	limits  *limits
-	bytes   int64    // written
+	written int64    // bytes
 	lines   int64    // logged
 	partial []byte   // a line without its end
 	recent  []string // the last lines
@@ -27,8 +28,8 @@ type taskLog struct {
 // begin makes l ready for a call.
 func (l *taskLog) begin(log *slog.Logger, task string, limits *limits) {
 	l.log, l.task, l.limits, l.args[0] = log, task, limits, task
-	if l.bytes > 0 {
-		l.bytes, l.lines, l.partial, l.recent = 0, 0, l.partial[:0], nil
+	if l.written > 0 {
+		l.written, l.lines, l.partial, l.recent = 0, 0, l.partial[:0], nil
 	}
 }
 
@@ -42,9 +43,14 @@ func (l *taskLog) Write(b []byte) (int, error) {
 	if err := l.count(len(b)); err != nil {
 		return 0, err
 	}
+	searched := len(l.partial) // there is no end of a line in it
 	l.partial = append(l.partial, b...)
 	for {
-		i := slices.Index(l.partial, '\n')
+		i := bytes.IndexByte(l.partial[searched:], '\n')
+		if i >= 0 {
+			i += searched
+		}
+		searched = 0
 		next := i + 1
 		if i < 0 {
 			if len(l.partial) < maxLogLine {
@@ -95,7 +101,7 @@ func wholeRunes(b []byte) int {
 }
 
 func (l *taskLog) count(n int) error {
-	if l.bytes += int64(n); l.bytes > l.limits.LogBytes {
+	if l.written += int64(n); l.written > l.limits.LogBytes {
 		return abi.Errorf(abi.LimitHit, "it logged more than %s, the limit of a call", sizeText(uint64(l.limits.LogBytes)))
 	}
 	return nil

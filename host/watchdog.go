@@ -174,11 +174,12 @@ func (t *ticket) halt(s uint64, cause error) {
 	}
 	t.cause = cause
 	t.stop()
-	t.state.Store(s&^stateMask | stopped)
+	// Before the call can end: the next one, when it sleeps, finds it and knows.
 	select {
 	case t.wake <- struct{}{}:
 	default: // nobody has heard the last one
 	}
+	t.state.Store(s&^stateMask | stopped)
 }
 
 // end says that the call is over, and returns why it was stopped, or nil. Nobody

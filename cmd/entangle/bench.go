@@ -44,7 +44,7 @@ NAME is a name or the beginning of some; without any, everything is measured:
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
 	cmd.Flags().IntVar(&cpus, "cpus", 0, "use `N` CPUs (default: all that this process may use)")
-	cmd.Flags().StringVar(&engine, "engine", "auto", "run modules with `ENGINE`: auto or wazero")
+	cmd.Flags().StringVar(&engine, "engine", "auto", "run modules with `ENGINE`: auto, wasmtime or wazero")
 	return cmd
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entangle.example/entangle/host"
 	"entangle.example/entangle/sched"
 )
 
@@ -78,9 +79,11 @@ func examine(ctx context.Context) []finding {
 	fs := []finding{
 		{Name: "system", OK: true, Found: fmt.Sprintf("%s/%s, %s", runtime.GOOS, runtime.GOARCH, runtime.Version())},
 		examineCPUs(), examinePinning(),
-		{Name: "engine", OK: true, Found: "wazero " + dependency("github.com/tetratelabs/wazero") + " (auto takes it: the only one in this program)"},
-		examineMemory(), examineCache(),
 	}
+	for _, e := range host.Engines() {
+		fs = append(fs, examineEngine(e))
+	}
+	fs = append(fs, examineMemory(), examineCache())
 	for _, t := range tools {
 		fs = append(fs, t.examine(ctx))
 	}
@@ -111,12 +114,27 @@ func examinePinning() finding {
 	return finding{Name: "pinning", OK: true, Found: "threads can be bound to CPUs"}
 }
 
-func examineMemory() finding {
-	switch runtime.GOOS {
-	case "linux", "darwin", "freebsd":
-		return finding{Name: "memory", OK: true, Found: "guests' memory is mapped, and costs what they touch"}
+func examineEngine(e host.EngineInfo) finding {
+	f := finding{Name: e.Name, OK: e.Missing == "", Found: e.Missing}
+	if f.OK {
+		f.Found = e.Version
+	} else {
+		f.Advice = "tasks run with another engine: correct, but slower; build with a C compiler and CGO_ENABLED=1"
 	}
-	return finding{Name: "memory", Found: "guests' memory is allocated by the Go runtime", Advice: "each instance costs its whole memory limit of address space; lower it with --memory"}
+	if e.Auto {
+		f.Found += " (auto takes it: " + e.Why + ")"
+	}
+	return f
+}
+
+func examineMemory() finding {
+	how, missing := host.ResetSupport()
+	f := finding{Name: "memory", OK: missing == nil, Found: "after a call, what it changed is " + how}
+	if missing != nil {
+		f.Found += ": " + missing.Error()
+		f.Advice = "tasks run all the same; a call takes longer the more memory its module has"
+	}
+	return f
 }
 
 func examineCache() finding {

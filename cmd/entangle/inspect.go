@@ -65,7 +65,8 @@ func printInfo(out io.Writer, info host.Info) error {
 	row("memory", memoryRange(info.Memory))
 	row("imports", list(info.Imports))
 	row("wants", list(info.Grants))
-	row("engine", info.Engine)
+	row("engine", info.Engine+autoText(info.Engine))
+	row("calls", info.Reset)
 	if err := w.Flush(); err != nil {
 		return err
 	}
@@ -76,9 +77,23 @@ func printInfo(out io.Writer, info host.Info) error {
 	fmt.Fprintf(out, "\n%d task%s:\n", len(info.Tasks), plural)
 	w = tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	for _, t := range info.Tasks {
-		fmt.Fprintf(w, "  %s%s\t%s\t%s\n", t.Name, t.Signature, t.Kind, printable(t.Doc))
+		kind := t.Kind
+		if t.Pure {
+			kind += ", pure"
+		}
+		fmt.Fprintf(w, "  %s%s\t%s\t%s\n", t.Name, t.Signature, kind, printable(t.Doc))
 	}
 	return w.Flush()
+}
+
+// autoText says why auto takes an engine.
+func autoText(name string) string {
+	for _, e := range host.Engines() {
+		if e.Name == name && e.Auto {
+			return " (auto takes it: " + e.Why + ")"
+		}
+	}
+	return ""
 }
 
 func memoryRange(m host.MemoryInfo) string {

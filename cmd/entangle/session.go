@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,6 +27,7 @@ type flags struct {
 	engine   string
 	timeout  time.Duration
 	memory   string
+	limits   []string
 	allow    []string
 	graph    string
 	trace    string
@@ -38,9 +40,10 @@ type flags struct {
 
 func (f *flags) register(fs *pflag.FlagSet) {
 	fs.IntVar(&f.cpus, "cpus", 0, "use `N` CPUs (default: all that this process may use)")
-	fs.StringVar(&f.engine, "engine", "auto", "run modules with `ENGINE`: auto or wazero")
+	fs.StringVar(&f.engine, "engine", "auto", "run modules with `ENGINE`: auto, wasmtime or wazero")
 	fs.DurationVar(&f.timeout, "timeout", 0, "stop after `D`, such as 500ms, 10s or 5m (default: never)")
 	fs.StringVar(&f.memory, "memory", "256MiB", "limit an instance's memory to `SIZE`")
+	fs.StringArrayVar(&f.limits, "limit", nil, "limit what else a call uses: `NAME=N` with stack, log, log-lines, result, table or host-calls (repeatable)")
 	fs.StringArrayVar(&f.allow, "allow", nil, "grant `GRANT` to tasks: fs:ro=DIR[:GUEST], fs:rw=DIR[:GUEST] or env=NAME (repeatable)")
 	fs.StringVar(&f.graph, "graph", "", "write the graph to `FILE`, as its ending says: .json, .dot or .mmd")
 	fs.StringVar(&f.trace, "trace", "", "write a Chrome trace (chrome://tracing, ui.perfetto.dev) to `FILE`")
@@ -91,11 +94,15 @@ func (f *flags) open(cmd *cobra.Command, s streams) (*session, error) {
 	if err != nil {
 		return usage(fmt.Errorf("--memory: %w", err))
 	}
+	limits, err := parseLimits(f.limits)
+	if err != nil {
+		return usage(fmt.Errorf("--limit %w", err))
+	}
 	log, err := ses.logger()
 	if err != nil {
 		return usage(err)
 	}
-	c := host.Config{}.WithCPUs(f.cpus).WithEngine(f.engine).WithMemory(memory).WithLog(log)
+	c := host.Config{}.WithCPUs(f.cpus).WithEngine(f.engine).WithMemory(memory).WithLimits(limits).WithLog(log)
 	if f.noCache {
 		c = c.WithoutCache()
 	}
@@ -117,6 +124,23 @@ func (f *flags) open(cmd *cobra.Command, s streams) (*session, error) {
 		ses.tracer = newTracer()
 	}
 	return ses, nil
+}
+
+// parseLimits reads limits as --limit takes them; sizes may have a unit.
+func parseLimits(texts []string) (l graph.Limits, err error) {
+	fields := map[string]*int64{"stack": &l.Stack, "log": &l.LogBytes, "log-lines": &l.LogLines, "result": &l.Result,
+		"table": &l.Table, "host-calls": &l.HostCalls}
+	for _, text := range texts {
+		name, value, ok := strings.Cut(text, "=")
+		field := fields[name]
+		if !ok || field == nil {
+			return l, fmt.Errorf("%s: want NAME=N, with a name of %s", text, strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+		}
+		if *field, err = abi.ParseSize(value); err != nil || *field == 0 {
+			return l, fmt.Errorf("%s: want a number above 0, such as 1000 or 4MiB", text)
+		}
+	}
+	return l, nil
 }
 
 // end closes the session and returns err, or the first error of closing.

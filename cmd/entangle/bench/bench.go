@@ -26,6 +26,9 @@ var helloGuest []byte
 //go:embed guests/go.wasm
 var goGuest []byte
 
+//go:embed guests/kernels.wasm
+var kernelGuest []byte
+
 // A Result is one measurement.
 type Result struct {
 	Name  string  `json:"name"`
@@ -47,12 +50,21 @@ const (
 )
 
 func measurements() []measurement {
+	text := strings.Repeat("x", 100)
 	ms := []measurement{
 		{"call/plain", "ns", call(benchGuest, "work", 7)},
 		{"call/pure", "ns", call(benchGuest, "empty2", 1, 2)},
-		{"call/typed", "ns", call(benchGuest, "echo", strings.Repeat("x", 100))},
+		{"call/typed", "ns", call(benchGuest, "echo", text)},
+		{"call/typed-go", "ns", call(goGuest, "echo", text)},
 		{"call/command", "ns", call(helloGuest, "main", "x")},
 		{"call/go", "ns", call(goGuest, "add", 1, 2)},
+		{"call/host", "ns", hostCall},
+		{"reset/c", "ns", reset(benchGuest, "work", 7)},
+		{"reset/go", "ns", reset(goGuest, "add", 1, 2)},
+		{"instances/first", "ns", firstInstance},
+		{"instances/idle", "bytes", idleInstance},
+		{"stop/overhead", "ratio", stopOverhead},
+		{"stop/latency", "ns", stopLatency},
 	}
 	for _, s := range shapes.All {
 		ms = append(ms, measurement{"graph/" + s.Name, "nodes/s", evaluate(s, graphNodes, func(context.Context, *host.Host) (graph.Task, error) {
@@ -117,7 +129,7 @@ func Run(ctx context.Context, c host.Config, names []string, report func(Result)
 }
 
 func measure(ctx context.Context, c host.Config, m measurement) (v float64, err error) {
-	if strings.HasPrefix(m.name, "call/") {
+	if !strings.HasPrefix(m.name, "graph/") && !strings.HasPrefix(m.name, "flow/") && m.name != "metg" {
 		c = c.WithCPUs(1) // one call after the other
 	}
 	h, err := host.Open(c)
@@ -145,40 +157,6 @@ func timed(ctx context.Context, h *host.Host, nodes []*graph.Node) (time.Duratio
 	start := time.Now()
 	_, err := graph.RunAll(ctx, h, nodes)
 	return time.Since(start), err
-}
-
-// call measures one call of a task, in nanoseconds: through the graph, one after
-// the other on one worker.
-func call(binary []byte, task string, args ...any) func(context.Context, *host.Host) (float64, error) {
-	return func(ctx context.Context, h *host.Host) (float64, error) {
-		m, err := h.LoadBytes(ctx, "bench", binary)
-		if err != nil {
-			return 0, err
-		}
-		t := m.Task(task)
-		compose := func(n int) []*graph.Node {
-			nodes := make([]*graph.Node, n)
-			for i := range nodes {
-				nodes[i] = t(args...)
-			}
-			return nodes
-		}
-		// As many calls as take a fifth of a second.
-		trial, err := timed(ctx, h, compose(20))
-		if err != nil {
-			return 0, err
-		}
-		nodes := compose(int(min(100_000, 10+200*time.Millisecond/(trial/20+1))))
-		var ns []float64
-		for range rounds {
-			d, err := timed(ctx, h, nodes)
-			if err != nil {
-				return 0, err
-			}
-			ns = append(ns, float64(d.Nanoseconds())/float64(len(nodes)))
-		}
-		return median(ns), nil
-	}
 }
 
 var emptyFunc = graph.New("empty", abi.Signature{Params: []abi.Param{{Name: "a"}}, Variadic: true, Result: abi.IntType},

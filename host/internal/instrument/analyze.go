@@ -24,8 +24,9 @@ const (
 // analysis is what analyze finds, by the number of functions that are defined.
 type analysis struct {
 	effect []Effect
-	entry  []bool // a check at the entry
-	dense  []bool // a check before each call
+	entry  []bool   // a check at the entry
+	dense  []bool   // a check before each call
+	work   []uint32 // instructions of a call that meets no check, or 0
 }
 
 // analyze finds the strongly connected components of the call graph (Tarjan, 1972),
@@ -35,7 +36,7 @@ func (m *module) analyze() *analysis {
 	ids, targets := m.targets()
 	nodes := n + len(targets)
 	a := &analysis{effect: make([]Effect, nodes), entry: make([]bool, n), dense: make([]bool, n)}
-	work := make([]uint32, nodes) // without a check, once it is known
+	a.work = make([]uint32, nodes)
 	for fn, taken := range m.taken[:m.imported] {
 		if taken {
 			a.effect[n+ids[m.funcTypes[fn]]] = CallsHost
@@ -107,7 +108,7 @@ func (m *module) analyze() *analysis {
 			for stack[i] != v {
 				i--
 			}
-			m.component(a, work, stack[i:], next)
+			m.component(a, stack[i:], next)
 			for _, w := range stack[i:] {
 				onStack[w] = false
 			}
@@ -119,7 +120,7 @@ func (m *module) analyze() *analysis {
 
 // component finishes a component of the call graph: what it calls outside of itself
 // is finished.
-func (m *module) component(a *analysis, work []uint32, members []int, next func(int, *int) int) {
+func (m *module) component(a *analysis, members []int, next func(int, *int) int) {
 	n := len(m.functions)
 	var effect Effect
 	cycle := len(members) > 1
@@ -160,11 +161,11 @@ func (m *module) component(a *analysis, work []uint32, members []int, next func(
 		if w < 0 {
 			break
 		}
-		total += uint64(work[w])
-		most = max(most, uint64(work[w]))
+		total += uint64(a.work[w])
+		most = max(most, uint64(a.work[w]))
 	}
 	if v >= n {
-		work[v] = uint32(most)
+		a.work[v] = uint32(most)
 		return
 	}
 	total += uint64(m.functions[v].size)
@@ -173,7 +174,7 @@ func (m *module) component(a *analysis, work []uint32, members []int, next func(
 		a.dense[v] = total > denseWork
 		total = 0
 	}
-	work[v] = uint32(total)
+	a.work[v] = uint32(total)
 }
 
 // targets returns a number for each type, the same for equal types, and the

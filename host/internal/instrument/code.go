@@ -125,13 +125,13 @@ const (
 	opCallIndirect       = 0x11
 	opReturnCall         = 0x12
 	opReturnCallIndirect = 0x13
-	opSelect             = 0x1b
 	opTryTable           = 0x1f
 	opLocalGet           = 0x20
 	opLocalSet           = 0x21
 	opLocalTee           = 0x22
 	opGlobalGet          = 0x23
 	opGlobalSet          = 0x24
+	opTableGet           = 0x25
 	opTableSet           = 0x26
 	opI32Load            = 0x28
 	opI32Store           = 0x36 // the first that stores
@@ -140,8 +140,7 @@ const (
 	opMemoryGrow         = 0x40
 	opI32Const           = 0x41
 	opI64Const           = 0x42
-	opI32Eqz             = 0x45
-	opI32GtS             = 0x4a
+	opI32LeS             = 0x4c
 	opI32GtU             = 0x4b
 	opI32LeU             = 0x4d
 	opI64GtU             = 0x56

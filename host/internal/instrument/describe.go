@@ -232,11 +232,10 @@ func (d *describer) section(id byte, r *reader) {
 	switch id {
 	case 0:
 		name := r.name()
-		rest := r.bytes(uint32(len(r.data) - r.off))
-		if r.err != nil {
-			r.err = nil // a custom section means nothing to others, broken or not
+		if r.err != nil { // only what follows the name is nobody's business
 			return
 		}
+		rest := r.bytes(uint32(len(r.data) - r.off))
 		if old, ok := d.m.Custom[name]; ok {
 			rest = append(append([]byte(nil), old...), rest...)
 		}

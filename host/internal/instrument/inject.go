@@ -60,12 +60,12 @@ func (w *rewriter) inject(active bool) {
 		add(helper{kind: poll}, nothing)
 		add(helper{kind: charge}, oneNumber)
 	}
-	if active || w.start >= 0 {
+	if active || w.start >= 0 || w.outside >= 0 {
 		w.r.Init = w.prefix + "init"
 		add(helper{kind: initAll}, nothing)
 	}
 	for i, s := range w.segments {
-		if s.active && s.end-s.start > partSize {
+		if s.active && s.end-s.start > partSize && w.r.Check != Unchecked {
 			add(helper{copySegment, uint32(i)}, threeNumber)
 		}
 	}
@@ -75,7 +75,7 @@ func (w *rewriter) inject(active bool) {
 			continue
 		}
 		if h.kind == growTable {
-			add(h, "\x60\x02"+string(w.tables[h.x])+"\x7f\x01\x7f")
+			add(h, "\x60\x02"+string([]byte{byte(w.tables[h.x].typ)})+"\x7f\x01\x7f")
 		} else {
 			add(h, threeNumber)
 		}
@@ -99,6 +99,9 @@ func (w *rewriter) inject(active bool) {
 
 // helperFor returns the helper that stands in for the instruction at e, if one does.
 func (w *rewriter) helperFor(e edit) (helper, bool) {
+	if w.r.Check == Unchecked && e.kind != growSite {
+		return helper{}, false
+	}
 	switch e.kind {
 	case fillSite:
 		return helper{kind: fillMemory}, true
@@ -114,21 +117,27 @@ func (w *rewriter) helperFor(e edit) (helper, bool) {
 	return helper{}, false
 }
 
-// check is what a guest meets now and then.
-func (w *rewriter) check() []byte {
-	if w.r.Check == ControlWord {
+// check appends what a guest meets now and then, before so many instructions.
+func (w *rewriter) check(b []byte, work uint64) []byte {
+	switch w.r.Check {
+	case Unchecked:
+		return b
+	case ControlWord:
 		// if control[0] != 0, trap
-		b := append([]byte{opI32Const, 0}, w.loadControl()...)
+		b = append(append(b, opI32Const, 0), w.loadControl()...)
 		return append(b, opIf, 0x40, opUnreachable, opEnd)
 	}
-	// if --counter == 0, poll
-	b := leb([]byte{opGlobalGet}, w.counter)
-	b = append(b, opI32Const, 1, opI32Sub)
+	// if (counter -= share) <= 0, poll
+	b = leb(append(b, opGlobalGet), w.counter)
+	b = append(sleb(append(b, opI32Const), int64(1+work/checkWork)), opI32Sub)
 	b = leb(append(b, opGlobalSet), w.counter)
 	b = leb(append(b, opGlobalGet), w.counter)
-	b = append(b, opI32Eqz, opIf, 0x40)
+	b = append(b, opI32Const, 0, opI32LeS, opIf, 0x40)
 	return append(leb(append(b, opCall), w.places[helper{kind: poll}]), opEnd)
 }
+
+// checkWork is how many instructions count as much as one check.
+const checkWork = 32
 
 // loadControl is an i32.atomic.load from the control memory. A plain load could be
 // taken for an earlier one's, if nothing between them stores: and a loop that only
@@ -152,12 +161,10 @@ func (w *rewriter) pollBody() []byte {
 // and its share of a loop take about as long as 1 KiB of memory.fill.
 const chargeShift = 10
 
-// chargeBody is, of n: x := counter - n>>chargeShift; counter = x > 0 ? x : 1;
-// return n. The next check polls where 1 is left.
+// chargeBody is, of n: counter -= n>>chargeShift; return n. The next check polls.
 func (w *rewriter) chargeBody() []byte {
-	b := leb([]byte{1, 1, byte(I32), opGlobalGet}, w.counter) // one local, x
-	b = append(b, opLocalGet, 0, opI32Const, chargeShift, opI32ShrU, opI32Sub, opLocalTee, 1,
-		opI32Const, 1, opLocalGet, 1, opI32Const, 0, opI32GtS, opSelect)
+	b := leb([]byte{0, opGlobalGet}, w.counter)
+	b = append(b, opLocalGet, 0, opI32Const, chargeShift, opI32ShrU, opI32Sub)
 	b = leb(append(b, opGlobalSet), w.counter)
 	return append(b, opLocalGet, 0, opEnd)
 }
@@ -224,7 +231,7 @@ func (w *rewriter) partsBody(h helper) []byte {
 	if w.r.Check == Countdown {
 		b = leb(append(b, opCall), w.places[helper{kind: poll}])
 	} else {
-		b = append(b, w.check()...)
+		b = w.check(b, 0)
 	}
 	b = append(append(get(b, n), part...), opI32LeU, opIf, 0x40)
 	b = append(append(b, whole...), opReturn, opEnd)
@@ -279,6 +286,9 @@ func (w *rewriter) growBody(t uint32) []byte {
 // does (§4.5.4); then it calls the start function.
 func (w *rewriter) initBody() []byte {
 	b := []byte{0}
+	if w.outside >= 0 { // trap as the engine should have
+		b = append(leb(append(b, opI32Const, 0x7f, opTableGet), uint32(w.outside)), 0x1a /* drop */)
+	}
 	for i, s := range w.segments {
 		if !s.active {
 			continue

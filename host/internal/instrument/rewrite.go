@@ -19,7 +19,7 @@ import (
 )
 
 // RewriteVersion changes whenever Rewrite gives other bytes for the same module.
-const RewriteVersion = 4
+const RewriteVersion = 5
 
 // What a module that is rewritten for [Countdown] imports: functions without
 // parameters and results. No module that is loaded may import them itself.
@@ -29,7 +29,8 @@ const (
 	KeepName   = "keep" // before an exception is thrown
 )
 
-// PollEvery is how many checks pass between two polls.
+// PollEvery is how many checks pass between two polls; one that stands for much work
+// counts for more.
 const PollEvery = 65536
 
 // Limits of a module. Those of functions are the ones of the WebAssembly
@@ -40,6 +41,9 @@ const (
 	MaxFunctionSize  = 7_654_321 // bytes
 	MaxLocals        = 50_000    // of a function
 	MaxBranchTargets = 65_520    // of a br_table
+	MaxValues        = 1_000     // parameters of a type, and results
+	MaxNesting       = 10_000    // of blocks
+	MaxLoopNesting   = 500       // of loops
 	MaxSegments      = 100_000   // of data
 	MaxTableEntries  = 1 << 21   // of all tables together, 16 MiB
 )
@@ -85,12 +89,15 @@ type rewriter struct {
 	counter  uint32 // global of Countdown
 	budget   uint32 // global
 	control  uint32 // memory of ControlWord
+
+	work []uint64 // of loopWork
+	open []int
 }
 
 // plan decides what is added.
 func (w *rewriter) plan() {
 	active := slices.ContainsFunc(w.segments, func(s segment) bool { return s.active })
-	w.adds = len(w.functions) > 0 || active || w.start >= 0
+	w.adds = len(w.functions) > 0 || active || w.start >= 0 || w.outside >= 0
 	if !w.adds {
 		return
 	}
@@ -355,10 +362,9 @@ func (w *rewriter) writeCode(r *reader, a *analysis) {
 	at := len(w.out)
 	w.out = append(w.out, 0, 0, 0, 0, 0)
 	w.out = leb(w.out, uint32(len(w.functions)+len(w.injected)))
-	check := w.check()
 	var code []byte
 	for i := range w.functions {
-		code = w.body(code[:0], i, a, check)
+		code = w.body(code[:0], i, a)
 		w.out = append(leb(w.out, uint32(len(code))), code...)
 	}
 	for _, f := range w.injected {
@@ -375,7 +381,7 @@ func (w *rewriter) writeCode(r *reader, a *analysis) {
 }
 
 // body writes one function's body.
-func (w *rewriter) body(out []byte, i int, a *analysis, check []byte) []byte {
+func (w *rewriter) body(out []byte, i int, a *analysis) []byte {
 	f := &w.functions[i]
 	at := int(f.start)
 	upTo := func(to int) {
@@ -383,18 +389,20 @@ func (w *rewriter) body(out []byte, i int, a *analysis, check []byte) []byte {
 		at = to
 	}
 	upTo(int(f.code))
+	loops := w.loopWork(i, a)
 	if a.entry[i] {
-		out = append(out, check...)
+		out = w.check(out, uint64(f.size))
 	}
 	for _, e := range w.editsOf(i) {
 		upTo(int(e.at))
 		r := &reader{data: w.binary[:f.end], off: at}
 		switch e.kind {
 		case loopHead:
-			out = append(out, check...)
+			out = w.check(out, loops[0])
+			loops = loops[1:]
 		case callSite, indirect:
 			if a.dense[i] {
-				out = append(out, check...)
+				out = w.check(out, entryWork)
 			}
 			if e.kind == callSite && w.shift > 0 {
 				out = leb(append(out, r.byte()), w.shifted(e.x))
@@ -418,6 +426,7 @@ func (w *rewriter) body(out []byte, i int, a *analysis, check []byte) []byte {
 			if w.r.Check == Countdown {
 				out = leb(append(out, opCall), w.places[helper{kind: charge}]) // of the length, which is on top
 			}
+		case loopEnd:
 		default:
 			if h, ok := w.helperFor(e); ok {
 				out = leb(append(out, opCall), w.places[h])
@@ -428,4 +437,30 @@ func (w *rewriter) body(out []byte, i int, a *analysis, check []byte) []byte {
 	}
 	upTo(int(f.end))
 	return out
+}
+
+// loopWork returns the instructions of one round of each loop of function i, those
+// of callees without checks included.
+func (w *rewriter) loopWork(i int, a *analysis) []uint64 {
+	w.work = w.work[:0]
+	w.open = w.open[:0]
+	calls := uint64(0)
+	for _, e := range w.editsOf(i) {
+		switch e.kind {
+		case loopHead:
+			w.open = append(w.open, len(w.work))
+			w.work = append(w.work, uint64(e.x)+calls)
+		case loopEnd:
+			k := w.open[len(w.open)-1]
+			w.open = w.open[:len(w.open)-1]
+			w.work[k] = uint64(e.x) + calls - w.work[k]
+		case callSite:
+			if e.x >= w.imported {
+				calls += uint64(a.work[e.x-w.imported])
+			}
+		case indirect:
+			calls += entryWork
+		}
+	}
+	return w.work
 }

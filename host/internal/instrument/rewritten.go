@@ -17,6 +17,8 @@ const (
 	// defines for that behind its own and exports as [Rewritten.Control], and traps
 	// (unreachable) if it is not zero: for an engine in which a guest holds up nobody.
 	ControlWord
+	// Unchecked has no check at all: it is there to be compared with.
+	Unchecked
 )
 
 // A Rewritten is what Rewrite has made of a module.

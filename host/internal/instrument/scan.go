@@ -20,7 +20,8 @@ type edit struct {
 type editKind uint8
 
 const (
-	loopHead  editKind = iota // behind the block type of a loop
+	loopHead  editKind = iota // behind the block type of a loop, with x instructions of the function before
+	loopEnd                   // the end of a loop, the same
 	callSite                  // of function x
 	indirect                  // a call through a table
 	funcIndex                 // ref.func x
@@ -40,6 +41,12 @@ type definition struct {
 	size       uint32 // instructions
 	edits      uint32 // index of the first; they end where those of the next begin
 	effect     Effect
+}
+
+type table struct {
+	typ   ValType
+	least uint64 // entries
+	ours  bool   // the module defines it
 }
 
 // A segment is a data segment.
@@ -66,7 +73,7 @@ type module struct {
 	imported  uint32   // functions
 	globals   []global // imported ones first
 	given     uint32   // imported globals
-	tables    []ValType
+	tables    []table
 	memories  uint32
 	ownMemory bool              // it defines its memory
 	exports   map[string]uint32 // functions
@@ -81,6 +88,9 @@ type module struct {
 	needsDataCount bool
 	inits          map[uint32]bool // segments that code copies
 	unsafe         string
+	outside        int64 // the table of an active element segment that lies outside of it, or -1
+
+	loops []int // depths of the loops that are open, while a body is read
 }
 
 // A part is one section of a module: data[off:] is its content.
@@ -99,7 +109,7 @@ var order = []byte{typeSection, importSection, functionSection, tableSection, me
 
 // scan reads a module that [Describe] has accepted.
 func scan(binary []byte) (*module, error) {
-	m := &module{binary: binary, start: -1, dataCount: -1, exports: map[string]uint32{}, inits: map[uint32]bool{}}
+	m := &module{binary: binary, start: -1, dataCount: -1, outside: -1, exports: map[string]uint32{}, inits: map[uint32]bool{}}
 	if int64(len(binary)) > 1<<32-1 {
 		return nil, fmt.Errorf("%d bytes: a module has at most 4 GiB", len(binary))
 	}
@@ -151,7 +161,12 @@ func (m *module) section(id byte, r *reader) {
 	switch id {
 	case typeSection:
 		for range r.count(3) {
-			r.recType(func(t FuncType) { m.types = append(m.types, t) })
+			r.recType(func(t FuncType) {
+				if len(t.Params) > MaxValues || len(t.Results) > MaxValues {
+					r.fail("type of %d parameters and %d results: at most %d", len(t.Params), len(t.Results), MaxValues)
+				}
+				m.types = append(m.types, t)
+			})
 		}
 	case importSection:
 		for range r.count(4) {
@@ -170,8 +185,9 @@ func (m *module) section(id byte, r *reader) {
 		m.taken = make([]bool, len(m.funcTypes))
 	case tableSection:
 		for range r.count(3) {
-			m.tables = append(m.tables, ValType(r.byte()))
-			r.limits()
+			t := table{typ: ValType(r.byte()), ours: true}
+			_, t.least, _ = r.limits()
+			m.tables = append(m.tables, t)
 		}
 	case memorySection:
 		for range r.count(2) {
@@ -217,7 +233,7 @@ func (m *module) imports(r *reader) {
 	case FuncKind:
 		m.funcTypes = append(m.funcTypes, m.typeIndex(r, r.u32()))
 	case TableKind:
-		m.tables = append(m.tables, r.heldType())
+		m.tables = append(m.tables, table{typ: r.heldType()})
 		r.limits()
 	case MemoryKind:
 		r.memory()
@@ -333,16 +349,24 @@ func (m *module) elements(r *reader, shift func(from, to int, fn uint32)) {
 			r.fail("element segment of kind %d", flags)
 		}
 		passive, explicit, expressions := flags&1 != 0, flags&2 != 0, flags&4 != 0
+		in := uint32(0)
 		if explicit && !passive {
-			r.u32() // the table
+			in = r.u32()
 		}
+		at, from := int64(-1), r.off
 		if !passive {
 			m.constant(r, shift)
+			at = offsetOf(r.data[from:r.off])
 		}
 		if passive || explicit {
 			r.valType() // or the kind of elements, a byte too
 		}
-		for range r.count(1) {
+		n := r.count(1)
+		// Not every engine sees that.
+		if at >= 0 && int64(in) < int64(len(m.tables)) && m.tables[in].ours && uint64(at)+uint64(n) > m.tables[in].least {
+			m.outside = int64(in)
+		}
+		for range n {
 			if expressions {
 				m.constant(r, shift)
 				continue
@@ -358,6 +382,42 @@ func (m *module) elements(r *reader, shift func(from, to int, fn uint32)) {
 			}
 		}
 	}
+}
+
+// offsetOf returns the value of an offset that depends on no global, or -1.
+func offsetOf(expression []byte) int64 {
+	r := &reader{data: expression}
+	var stack []uint32
+	for r.err == nil {
+		in := r.instruction()
+		n := len(stack)
+		switch {
+		case in.op == opI32Const:
+			stack = append(stack, uint32(number(expression[in.start+1:in.end])))
+		case in.op == opEnd && n == 1:
+			return int64(stack[0])
+		case n >= 2 && in.op == opI32Add:
+			stack = append(stack[:n-2], stack[n-2]+stack[n-1])
+		case n >= 2 && in.op == opI32Sub:
+			stack = append(stack[:n-2], stack[n-2]-stack[n-1])
+		case n >= 2 && in.op == opI32Mul:
+			stack = append(stack[:n-2], stack[n-2]*stack[n-1])
+		default:
+			return -1
+		}
+	}
+	return -1
+}
+
+// number returns the value of a signed LEB128 number that has been read already.
+func number(leb []byte) (n int64) {
+	for i, b := range leb {
+		n |= int64(b&0x7f) << (7 * i)
+		if i == len(leb)-1 && b&0x40 != 0 {
+			n |= -1 << (7 * (i + 1))
+		}
+	}
+	return n
 }
 
 // data reads the data segments (§5.5.14).
@@ -456,6 +516,7 @@ func (m *module) body(r *reader, f *definition) {
 	}
 	f.code = uint32(r.off)
 	depth := 1
+	m.loops = m.loops[:0]
 	for depth > 0 {
 		if r.err != nil {
 			return
@@ -468,7 +529,9 @@ func (m *module) body(r *reader, f *definition) {
 		note := func(kind editKind, x uint32) { m.edits = append(m.edits, edit{uint32(in.start), kind, x}) }
 		switch in.op {
 		case opBlock, opIf:
-			depth++
+			if depth++; depth > MaxNesting {
+				r.fail("blocks nested in more than %d", MaxNesting)
+			}
 			if in.typed {
 				m.typeIndex(r, in.index)
 			}
@@ -477,8 +540,12 @@ func (m *module) body(r *reader, f *definition) {
 			if in.typed {
 				m.typeIndex(r, in.index)
 			}
+			m.loops = append(m.loops, depth)
+			if depth > MaxNesting || len(m.loops) > MaxLoopNesting {
+				r.fail("blocks nested in more than %d, or loops in more than %d", MaxNesting, MaxLoopNesting)
+			}
 			in.start = in.end
-			note(loopHead, 0)
+			note(loopHead, f.size)
 		case opTryTable:
 			depth++
 			if in.typed {
@@ -488,6 +555,10 @@ func (m *module) body(r *reader, f *definition) {
 		case opThrow, opThrowRef:
 			note(throwing, 0)
 		case opEnd:
+			if n := len(m.loops) - 1; n >= 0 && m.loops[n] == depth {
+				m.loops = m.loops[:n]
+				note(loopEnd, f.size)
+			}
 			depth--
 		case opCall, opReturnCall:
 			note(callSite, m.funcIndex(r, in.index))

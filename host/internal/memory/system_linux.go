@@ -40,8 +40,9 @@ func Open() *System {
 	}
 	page := make([]byte, 3*osPage)
 	at := (uintptr(unsafe.Pointer(&page[0])) + osPage - 1) &^ (osPage - 1)
-	var b scratch
-	_, _, err = y.scanPages(&b, at, at+osPage)
+	b := y.buffers.Get().(*scratch) // on the heap: the kernel writes to it
+	_, _, err = y.scanPages(b, at, at+osPage)
+	y.buffers.Put(b)
 	y.scan = err == nil
 	runtime.KeepAlive(page)
 	return y
@@ -264,7 +265,16 @@ func (y *System) restore(l *Linear) (pages int, err error) {
 			if from < uintptr(len(image)) {
 				k = uintptr(copy(content[from:to], image[from:]))
 			}
-			clear(content[from+k : to])
+			if y.scan {
+				clear(content[from+k : to])
+				continue
+			}
+			// An entry does not tell the zero page, which was only read.
+			for page := from + k; page < to; page += osPage {
+				if !isZero(content[page : page+osPage]) {
+					clear(content[page : page+osPage])
+				}
+			}
 		}
 		at = next
 	}

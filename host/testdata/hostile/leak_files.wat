@@ -1,5 +1,8 @@
 ;; Leaks a secret through descriptors, of which a test grants a directory at /d (with a
 ;; file x in it), or nothing: files left open, those that were closed, offsets, flags.
+;;> differs() files -> 1
+;;> differs() -> 0
+;;> find() grant=fs:rw=/ -> ! denied "does not grant"
 (module
   (import "entangle_v1" "fail" (func $fail (param i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
@@ -51,7 +54,7 @@
     (drop (call $flags (i32.const 1) (i32.and (i32.wrap_i64 (local.get $secret)) (i32.const 5))))
     (call $end (local.get $how)))
   ;; What each of the first 64 descriptors is.
-  (func (export "find") (result i64) (local $fd i32) (local $sum i64)
+  (func $find (export "find") (result i64) (local $fd i32) (local $sum i64)
     (loop
       (i64.store (i32.const 1024) (i64.const 0))
       (local.set $sum (i64.add (i64.mul (local.get $sum) (i64.const 31)) (i64.extend_i32_u (call $stat (local.get $fd) (i32.const 1024)))))
@@ -67,4 +70,6 @@
       (br_if 0 (i32.lt_u (local.tee $fd (i32.add (local.get $fd) (i32.const 1))) (i32.const 64))))
     (local.get $sum))
   (func (export "find_next") (result i64) (i64.extend_i32_s (call $file))) ;; the number that the next file gets
+  (func (export "differs") (result i32) (local i64) ;; can find tell?
+    (local.set 0 (call $find)) (drop (call $file)) (i64.ne (local.get 0) (call $find)))
 )

@@ -30,6 +30,7 @@ ENTANGLE_PLAIN(int64_t, work, (int64_t seed), "(seed: int) -> int", "Writes 256 
     for (int i = 0; i < 2000; i++) {
         sum += heap[i];
     }
+    free(heap);
     return sum;
 }
 
@@ -40,6 +41,20 @@ ENTANGLE_PLAIN(int64_t, spin, (int64_t n, int64_t a, int64_t b), "(n: int, a: in
         x = x * 6364136223846793005u + 1442695040888963407u;
     }
     return (int64_t)(x >> 1);
+}
+
+/* Calls the host n times for nothing: there is no such level. */
+ENTANGLE_PLAIN(int64_t, ask, (int64_t n), "(n: int) -> int", "Calls the host n times.") {
+    int64_t refused = 0;
+    for (int64_t i = 0; i < n; i++) {
+        refused += entangle_import_log_(9, "", 0) != 0;
+    }
+    return refused;
+}
+
+ENTANGLE_PLAIN(int64_t, forever, (void), "() -> int", "Does not end.") {
+    for (volatile int64_t i = 0;; i++) {
+    }
 }
 
 ENTANGLE_TASK(echo, "(text: string) -> string", "Returns its argument.") {

@@ -5,6 +5,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -92,7 +93,7 @@ func (s *state) again(stack []uint64) error {
 }
 
 // Options returns what an engine needs for Guest.
-func Options() engine.Options { return engine.Options{Functions: functions, Poll: poll} }
+func Options() engine.Options { return engine.Options{Functions: slices.Clone(functions), Poll: poll} }
 
 func start(t testing.TB, open Open, opts engine.Options) engine.Engine {
 	t.Helper()

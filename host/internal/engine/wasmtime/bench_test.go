@@ -50,14 +50,12 @@ func page(t testing.TB) *memory.Linear {
 	return l
 }
 
-func guest(t testing.TB) fixture {
-	opts := enginetest.Options()
-	for k := range opts.Functions {
-		opts.Functions[k].Call = func(any, []byte, []uint64) error { return nil }
-	}
-	f := fixture{m: compile(t, open(t, opts), enginetest.Guest), l: page(t)}
+// instantiate makes an instance of enginetest.Guest.
+func instantiate(t testing.TB, m engine.Module) fixture {
+	t.Helper()
+	f := fixture{m: m, l: page(t)}
 	var err error
-	if f.Instance, err = f.m.Instantiate(engine.Config{Memory: f.l}); err != nil {
+	if f.Instance, err = m.Instantiate(engine.Config{Memory: f.l}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -65,6 +63,15 @@ func guest(t testing.TB) fixture {
 		f.l.Free()
 	})
 	return f
+}
+
+// guest is an instance to measure, whose host functions do nothing.
+func guest(t testing.TB) fixture {
+	opts := enginetest.Options()
+	for k := range opts.Functions {
+		opts.Functions[k].Call = func(any, []byte, []uint64) error { return nil }
+	}
+	return instantiate(t, compile(t, open(t, opts), enginetest.Guest))
 }
 
 func (f fixture) bench(b *testing.B, export string, stack []uint64) {

@@ -15,7 +15,6 @@ package wasmtime
 import "C"
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -36,8 +35,9 @@ type instance struct {
 	memory  *memory.Linear // nil if the module defines none
 	data    any
 	control *atomic.Uint32
-	funcs   []C.function // in C's memory, by their number
-	slots   []C.raw      // in C's memory, for the outermost call
+	funcs   []C.function // behind c, by their number
+	globals []C.global   // behind c
+	slots   []C.raw      // behind c, for the outermost call
 	depth   int          // of calls that run
 	numbers []uint64     // of the host functions that run
 	err     error        // of the host function that has ended the call
@@ -45,43 +45,45 @@ type instance struct {
 }
 
 func (m *module) Instantiate(c engine.Config) (_ engine.Instance, err error) {
+	if given := c.Memory != nil; given != m.memory {
+		return nil, fmt.Errorf("a memory is given: %v; the module defines one: %v", given, m.memory)
+	}
 	i := &instance{m: m, memory: c.Memory, data: c.Data}
 	if i.control, err = m.engine.words.get(); err != nil {
 		return nil, err
 	}
 	i.allocate()
+	i.pinner.Pin(i)
+	i.c.owner = unsafe.Pointer(i)
 	defer func() {
 		if err != nil {
 			_ = i.Close()
 		}
 	}()
-	i.pinner.Pin(i)
-	i.c.owner = unsafe.Pointer(i)
-	if c.Memory != nil {
+	if m.memory {
 		i.c.memory = C.linear{base: (*C.uint8_t)(c.Memory.Base()), size: C.size_t(len(c.Memory.Bytes())),
 			capacity: addressable, reserved: C.size_t(c.Memory.Reserved()), owner: unsafe.Pointer(i)}
 	}
 	if m.rewritten.Control != "" {
-		i.c.control = C.linear{base: (*C.uint8_t)(unsafe.Pointer(i.control)), size: memory.PageSize, capacity: memory.PageSize, reserved: memory.Reservation}
+		i.c.control = C.linear{base: (*C.uint8_t)(unsafe.Pointer(i.control)), size: memory.PageSize,
+			capacity: memory.PageSize, reserved: memory.Reservation}
 	}
 	i.c.before = C.int(m.heaps)
 	if !C.entangle_instantiate(i.c, m.engine.native, m.pre) {
 		return nil, i.trap()
 	}
-	if c.Memory != nil && !i.c.memory.given {
-		return nil, errors.New("the module defines no memory")
-	}
-	for k, g := range m.globals {
-		if err := i.findGlobal(g, &unsafe.Slice(i.c.globals, len(m.globals))[k]); err != nil {
+	for k, g := range m.rewritten.Globals {
+		if err := i.findGlobal(g, &i.globals[k]); err != nil {
 			return nil, err
 		}
 	}
 	if name := m.rewritten.Budget; name != "" {
-		if err := i.findGlobal(instrument.Global{Name: name, Type: instrument.I32}, &i.c.budget); err != nil {
+		var budget C.global
+		if err := i.findGlobal(instrument.Global{Name: name, Type: instrument.I32}, &budget); err != nil {
 			return nil, err
 		}
 		tables := C.uint64_t(c.Tables)
-		C.entangle_set(i.c, &i.c.budget, &tables, 1)
+		C.entangle_set(i.c, &budget, &tables, 1)
 	}
 	return i, nil
 }
@@ -91,14 +93,15 @@ func (i *instance) allocate() {
 	m := i.m
 	funcs := unsafe.Sizeof(C.instance{})
 	globals := funcs + unsafe.Sizeof(C.function{})*uintptr(len(m.exports))
-	slots := (globals + unsafe.Sizeof(C.global{})*uintptr(len(m.globals)) + 15) &^ 15
+	slots := globals + unsafe.Sizeof(C.global{})*uintptr(len(m.rewritten.Globals))
 	block := C.calloc(1, C.size_t(slots+unsafe.Sizeof(C.raw{})*uintptr(m.slots)))
+	if block == nil {
+		panic("wasmtime: out of memory") // as Go's own allocations do
+	}
 	i.c = (*C.instance)(block)
-	i.c.functions = (*C.function)(unsafe.Add(block, funcs))
-	i.c.globals = (*C.global)(unsafe.Add(block, globals))
-	i.c.slots = (*C.raw)(unsafe.Add(block, slots))
-	i.funcs = unsafe.Slice(i.c.functions, len(m.exports))
-	i.slots = unsafe.Slice(i.c.slots, m.slots)
+	i.funcs = unsafe.Slice((*C.function)(unsafe.Add(block, funcs)), len(m.exports))
+	i.globals = unsafe.Slice((*C.global)(unsafe.Add(block, globals)), len(m.rewritten.Globals))
+	i.slots = unsafe.Slice((*C.raw)(unsafe.Add(block, slots)), m.slots)
 }
 
 func (i *instance) findGlobal(g instrument.Global, into *C.global) error {
@@ -157,14 +160,14 @@ func (i *instance) Stop()   { i.control.Store(1) }
 func (i *instance) Resume() { i.control.Store(0) }
 
 func (i *instance) Globals(dst []uint64) {
-	if n := len(i.m.globals); n > 0 {
-		C.entangle_get(i.c, i.c.globals, (*C.uint64_t)(&dst[:n][0]), C.size_t(n))
+	if n := len(i.globals); n > 0 {
+		C.entangle_get(i.c, &i.globals[0], (*C.uint64_t)(&dst[:n][0]), C.size_t(n))
 	}
 }
 
 func (i *instance) SetGlobals(src []uint64) {
-	if n := len(i.m.globals); n > 0 {
-		C.entangle_set(i.c, i.c.globals, (*C.uint64_t)(&src[:n][0]), C.size_t(n))
+	if n := len(i.globals); n > 0 {
+		C.entangle_set(i.c, &i.globals[0], (*C.uint64_t)(&src[:n][0]), C.size_t(n))
 	}
 }
 
@@ -173,7 +176,7 @@ func (i *instance) Close() error {
 		C.entangle_delete(i.c)
 		i.m.engine.words.put(i.control)
 		i.pinner.Unpin()
-		i.c, i.funcs, i.slots = nil, nil, nil
+		i.c, i.funcs, i.globals, i.slots = nil, nil, nil, nil
 	}
 	return nil
 }

@@ -124,6 +124,8 @@ static void free_heap(void *env) {
 
 static wasmtime_error_t *new_heap(size_t min, size_t reserved, size_t guard, wasmtime_linear_memory_t *out) {
 	linear *l = calloc(1, sizeof *l);
+	if (!l)
+		return wasmtime_error_new("no memory for exceptions");
 	l->capacity = reserved;
 	l->reserved = reserved + guard;
 	l->base = mmap(NULL, l->reserved, PROT_NONE, MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);

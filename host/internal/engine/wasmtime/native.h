@@ -1,6 +1,6 @@
 // What the engine needs of wasmtime's C API, which the binding links but does not
 // offer: declared here, since its headers are the binding's. Layouts are those of
-// wasmtime 39; native_test checks what can be checked of them.
+// wasmtime 39: look at its include/wasmtime/{val,extern,instance}.h when it changes.
 
 #pragma once
 
@@ -68,11 +68,8 @@ typedef struct {
 	struct { uint64_t store; size_t private; } handle; // wasmtime_instance_t
 	void *owner;                                       // the Go instance, pinned
 	linear memory, control;                            // base is NULL where there is none
-	int before, asked; // memories that wasmtime asks for before those, and has asked for
-	function *functions;
-	global *globals, budget;
-	raw *slots;
-	wasm_trap_t *trap; // why the last call or instantiation has failed:
+	int before, asked;                                 // memories that wasmtime asks for before those, and has asked for
+	wasm_trap_t *trap;       // why the last call or instantiation has failed:
 	wasmtime_error_t *error; // at most one of both
 } instance;
 

@@ -124,11 +124,17 @@ func errorReason(e *C.wasmtime_error_t) string {
 	if _, cause, ok := strings.Cut(message, "\n\nCaused by:"); ok && strings.HasPrefix(message, "error while executing at wasm backtrace:") {
 		message = cause // what comes before is the stack
 	}
-	if message = reason(message); message == "thrown Wasm exception" {
+	message = reason(message)
+	if message == "thrown Wasm exception" {
 		return engine.UncaughtException
+	} else if strings.HasPrefix(message, "GC heap out of memory") {
+		return noHeap
 	}
 	return message
 }
+
+// noHeap is the reason where heap_limit was too little.
+const noHeap = "too much memory for exceptions"
 
 // causes is how wasmtime begins a cause: in a line of its own, with a number if there
 // are more.

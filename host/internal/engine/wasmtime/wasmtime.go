@@ -145,6 +145,9 @@ func (e *wasmtimeEngine) release() {
 // Compile gives up when ctx ends; what wasmtime is compiling then, it compiles to
 // the end, and it is thrown away.
 func (e *wasmtimeEngine) Compile(ctx context.Context, r *instrument.Rewritten, id [32]byte) (engine.Module, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	type result struct {
 		m   *module
 		err error
@@ -179,13 +182,13 @@ type module struct {
 	native    *C.wasmtime_module_t
 	pre       *C.wasmtime_instance_pre_t // with its imports resolved
 	exports   []export                   // functions, by name
-	globals   []instrument.Global
-	slots     int // the most that an export takes
-	heaps     int // memories that wasmtime wants for itself: one or none
+	slots     int                        // the most that an export takes
+	memory    bool                       // it defines one of its own
+	heaps     int                        // memories that wasmtime wants for itself: one or none
 }
 
 func (e *wasmtimeEngine) compile(r *instrument.Rewritten, id [32]byte) (_ *module, err error) {
-	m := &module{engine: e, rewritten: r, globals: r.Globals}
+	m := &module{engine: e, rewritten: r}
 	// wasmtime's C interface ends the process over types that it does not know.
 	described, err := instrument.Describe(r.Binary)
 	if err != nil {
@@ -205,10 +208,12 @@ func (e *wasmtimeEngine) compile(r *instrument.Rewritten, id [32]byte) (_ *modul
 		_ = m.Close()
 		return nil, err
 	}
-	m.heaps = int(C.entangle_count_memories(e.native, m.pre)) - len(described.Memories)
+	defined := len(described.Memories)
+	m.memory = r.Control != "" && defined == 2 || r.Control == "" && defined == 1
+	m.heaps = int(C.entangle_count_memories(e.native, m.pre)) - defined
 	if m.heaps != 0 && m.heaps != 1 {
 		_ = m.Close()
-		return nil, fmt.Errorf("wasmtime asks for %d memories, and the module has %d", m.heaps+len(described.Memories), len(described.Memories))
+		return nil, fmt.Errorf("wasmtime asks for %d memories, and the module has %d", m.heaps+defined, defined)
 	}
 	return m, nil
 }
@@ -239,8 +244,8 @@ func explain(r *instrument.Rewritten, err error) error {
 // offset is where in the rewritten module something was found, which helps nobody.
 var offset = regexp.MustCompile(`Invalid input WebAssembly code at offset \d+: `)
 
-func (m *module) Func(export_ string) int {
-	i, ok := slices.BinarySearchFunc(m.exports, export_, func(x export, name string) int { return strings.Compare(x.name, name) })
+func (m *module) Func(name string) int {
+	i, ok := slices.BinarySearchFunc(m.exports, name, func(x export, name string) int { return strings.Compare(x.name, name) })
 	if !ok {
 		return -1
 	}

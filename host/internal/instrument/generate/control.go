@@ -313,7 +313,7 @@ func (f *function) loopFromHead(results []ValType, counter, rounds, depth int) {
 	f.emit(opLocalGet, counter)
 	f.emit(opI32Eqz)
 	f.open(opIf, nil, nil, label{})
-	f.push(results, false, 1)
+	f.push(results, false, 0) // simple ones: a br to the head from here would not be counted
 	f.emit(opBr, 2)
 	f.dead()
 	f.end()

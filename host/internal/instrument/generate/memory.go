@@ -215,8 +215,8 @@ func (f *function) memoryGrow(_ ValType, _ int) {
 	f.emit(opMemoryGrow, 0)
 }
 
-// length pushes how many bytes of a region of size bytes to work on, from near
-// its start. It returns false where none can be afforded.
+// length pushes how many bytes to work on, of size that there are: mostly few,
+// and as many as it may be where that can be afforded.
 func (f *function) length(size, depth int) {
 	switch {
 	case f.hazard() && f.affords(f.m.memory.max*page/64):
@@ -273,10 +273,15 @@ func (f *function) bulkMemory(_ ValType, depth int) {
 			f.emit(opDataDrop, i)
 			return
 		}
-		size := len(f.m.data[i].bytes)
-		if f.m.data[i].active && !f.hazard() {
-			size = 0 // dropped once it is in place
+		if f.m.data[i].active {
+			// It was dropped once it was in place, and to read of it is a trap; but not
+			// in wazero 1.12, which keeps it.
+			f.i32(0)
+			f.i32(0)
+			f.emit(opMemoryInit, i, 0)
+			return
 		}
+		size := len(f.m.data[i].bytes)
 		from := f.below(size + 1)
 		f.i32(int32(from))
 		f.length(min(size-from, room), depth)

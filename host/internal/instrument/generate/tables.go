@@ -136,11 +136,17 @@ func (f *function) tableInit(table int, from func(), depth int) {
 		return
 	}
 	i := one(&f.source, found)
+	from()
+	if tab.elem == ExternRef { // wazero 1.12 takes such a segment for an empty one
+		f.i32(0)
+		f.i32(0)
+		f.emit(opTableInit, i, table)
+		return
+	}
 	size := len(f.m.elems[i].items)
 	if f.m.elems[i].mode != passive && !f.hazard() {
 		size = 0
 	}
-	from()
 	start := f.below(size + 1)
 	f.i32(int32(start))
 	f.count(min(size-start, tab.min/2), depth)
