@@ -245,7 +245,7 @@ func (i *instance) clear() {
 // reset brings the guest's state back to the image, and reports whether it could.
 func (i *instance) reset() bool {
 	im := i.image
-	if im == nil || i.effect&instrument.WritesTables != 0 {
+	if im == nil || i.effect&instrument.WritesTables != 0 || i.engine.Spent() {
 		return false
 	}
 	if i.effect&(instrument.WritesMemory|instrument.CallsHost) != 0 && i.memory != nil {

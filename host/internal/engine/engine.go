@@ -92,6 +92,9 @@ type Instance interface {
 	// it: their Poll knows.
 	Stop()
 	Resume()
+	// Spent reports whether the engine holds more for the instance than a new one
+	// would cost, whatever it was used for: it is not to be used for another call.
+	Spent() bool
 	// Globals stores the values of instrument.Rewritten.Globals in dst, and
 	// SetGlobals sets them.
 	Globals(dst []uint64)

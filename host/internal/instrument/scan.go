@@ -174,6 +174,7 @@ func (m *module) section(id byte, r *reader) {
 		}
 		m.imported, m.given = uint32(len(m.funcTypes)), uint32(len(m.globals))
 		m.taken = make([]bool, len(m.funcTypes))
+		m.oneMemory(r)
 	case functionSection:
 		n := r.count(1)
 		if n > MaxFunctions {
@@ -193,11 +194,8 @@ func (m *module) section(id byte, r *reader) {
 		for range r.count(2) {
 			r.memory()
 			m.memories++
-			m.ownMemory = true
 		}
-		if m.memories > 1 {
-			r.fail("%d memories: a module has at most one", m.memories)
-		}
+		m.oneMemory(r)
 	case tagSection:
 		for range r.count(2) {
 			r.byte()
@@ -223,6 +221,12 @@ func (m *module) section(id byte, r *reader) {
 		m.data(r)
 	default:
 		r.off = len(r.data)
+	}
+}
+
+func (m *module) oneMemory(r *reader) {
+	if m.memories > 1 {
+		r.fail("%d memories: a module has at most one", m.memories)
 	}
 }
 
@@ -438,8 +442,8 @@ func (m *module) data(r *reader) {
 		default:
 			r.fail("data segment of kind %d", flags)
 		}
-		if flags == 2 {
-			r.memoryIndex()
+		if flags == 2 && r.u32() != 0 { // a number, unlike those in code (§5.5.14)
+			r.fail("data segment of another memory than 0")
 		}
 		if s.active {
 			if m.memories == 0 {

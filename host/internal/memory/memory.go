@@ -18,8 +18,8 @@ type Linear struct {
 	used     uint64
 	refused  uint64
 	snapshot *Snapshot // nil if it was not made from one, or has not become one
-	resets   uint      // since the last search for stale pages
-	private  int       // pages that differ from the snapshot's, as of the last reset
+	resets   uint
+	private  int // pages that differ from the snapshot's, as of the last reset
 }
 
 // PageSize is the size of a page of linear memory in bytes (WebAssembly 2.0, §4.2.8).

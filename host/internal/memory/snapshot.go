@@ -99,10 +99,12 @@ const (
 	// dropAbove is how many changed pages are given back to the system instead of
 	// being copied, so that no idle memory holds more.
 	dropAbove = 1024
+	// settleAfter is how many resets pass before a memory is made ready for many.
+	settleAfter = 8
 	// Pages that one call has changed would be copied for all that follow. So every
 	// staleEvery resets all are given back, where there are more than staleAbove.
-	staleEvery = 64
-	staleAbove = 32
+	staleEvery = 1024
+	staleAbove = 8
 )
 
 // Reset brings the memory back to its snapshot; it must not have grown.
@@ -117,11 +119,11 @@ func (l *Linear) Reset() error {
 		return l.Trim()
 	}
 	l.private = n
-	if l.resets++; l.resets >= staleEvery {
-		l.resets = 0
-		if n > staleAbove {
-			return l.Trim() // what the next call needs, it faults in again
-		}
+	switch l.resets++; {
+	case l.resets == settleAfter:
+		return l.settle()
+	case l.resets%staleEvery == 0 && n > staleAbove:
+		return l.Trim() // what the next call needs, it faults in again
 	}
 	return nil
 }

@@ -19,12 +19,13 @@ type System struct {
 	pagemap *os.File // nil if it cannot be used
 	scan    bool     // it answers PAGEMAP_SCAN
 	memfd   error    // why there are no memory files
+	faults  int      // a userfaultfd, or -1
 	buffers sync.Pool
 }
 
 // Open finds out what the machine offers.
 func Open() *System {
-	y := &System{buffers: sync.Pool{New: func() any { return new(scratch) }}}
+	y := &System{faults: -1, buffers: sync.Pool{New: func() any { return new(scratch) }}}
 	fd, err := unix.MemfdCreate("entangle", unix.MFD_CLOEXEC)
 	if err != nil {
 		y.memfd = fmt.Errorf("memfd_create: %w", err)
@@ -45,11 +46,15 @@ func Open() *System {
 	y.buffers.Put(b)
 	y.scan = err == nil
 	runtime.KeepAlive(page)
+	y.openFaults()
 	return y
 }
 
 // Close releases what Open has opened. No snapshot may be open.
 func (y *System) Close() error {
+	if y.faults >= 0 {
+		_ = unix.Close(y.faults) // nothing was written to it
+	}
 	if y.pagemap != nil {
 		return y.pagemap.Close()
 	}

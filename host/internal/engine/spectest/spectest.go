@@ -45,6 +45,8 @@ type Instance interface {
 	// Call calls an exported function. If it traps, its error is an [engine.Trap].
 	Call(export string, args []Value) ([]Value, error)
 	Global(export string) (Value, error)
+	// Memory returns the bytes of an exported memory, valid until the next call.
+	Memory(export string) []byte
 }
 
 // An Engine is what is tested.

@@ -153,6 +153,10 @@ func save(m *C.wasmtime_module_t, path string) (err error) {
 		err = e
 	}
 	if err == nil {
+		// What is no file is damage, and a file cannot take a directory's place.
+		if info, e := os.Lstat(path); e == nil && info.IsDir() {
+			_ = os.RemoveAll(path)
+		}
 		err = os.Rename(f.Name(), path)
 	}
 	return err

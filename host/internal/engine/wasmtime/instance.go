@@ -171,6 +171,13 @@ func (i *instance) SetGlobals(src []uint64) {
 	}
 }
 
+// spentHeap is how many bytes of exceptions an instance may carry into its next call.
+const spentHeap = 1 << 20
+
+// Spent reports whether calls have left so much in the engine that no reset removes
+// that the instance is to be replaced, lest it be the next call that lacks it.
+func (i *instance) Spent() bool { return i.c.heap != nil && i.c.heap.size > spentHeap }
+
 func (i *instance) Close() error {
 	if i.c != nil {
 		C.entangle_delete(i.c)

@@ -68,6 +68,7 @@ typedef struct {
 	struct { uint64_t store; size_t private; } handle; // wasmtime_instance_t
 	void *owner;                                       // the Go instance, pinned
 	linear memory, control;                            // base is NULL where there is none
+	linear *heap;                                      // wasmtime's own; NULL where there is none
 	int before, asked;                                 // memories that wasmtime asks for before those, and has asked for
 	wasm_trap_t *trap;       // why the last call or instantiation has failed:
 	wasmtime_error_t *error; // at most one of both

@@ -132,10 +132,9 @@ func (i *specInstance) Call(export string, args []spectest.Value) ([]spectest.Va
 	}
 	var params []any
 	for _, v := range args {
-		switch {
-		case v.Type == spectest.V128:
+		if v.Type == spectest.V128 {
 			params = append(params, binding.ValI64(int64(v.Low)), binding.ValI64(int64(v.High)))
-		default:
+		} else {
 			params = append(params, specParam(v))
 		}
 	}
@@ -173,6 +172,10 @@ func (i *specInstance) Global(export string) (spectest.Value, error) {
 	types := map[binding.ValKind]instrument.ValType{binding.KindI32: instrument.I32, binding.KindI64: instrument.I64,
 		binding.KindF32: instrument.F32, binding.KindF64: instrument.F64, binding.KindFuncref: spectest.FuncRef, binding.KindExternref: spectest.ExternRef}
 	return specValue(types[v.Kind()], v.Get()), nil
+}
+
+func (i *specInstance) Memory(export string) []byte {
+	return i.instance.GetExport(i.store, export).Memory().UnsafeData(i.store)
 }
 
 func specParam(v spectest.Value) binding.Val {

@@ -32,6 +32,16 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+// The names of both ends of a stack are enough.
+func TestLongStack(t *testing.T) {
+	f := instantiate(t, compile(t, open(t, enginetest.Options()), enginetest.Guest))
+	err := f.Call(f.m.Func("deep"), []uint64{1 << 40})
+	trap, ok := err.(*engine.Trap)
+	if !ok || len(trap.Stack) != 2*ends+1 || trap.Stack[0] != "guest.deep" || trap.Stack[2*ends] != "guest.deep" || !strings.HasSuffix(trap.Stack[ends], " more …") {
+		t.Errorf("error %#v", err)
+	}
+}
+
 func TestStack(t *testing.T) {
 	for _, size := range []int64{-1, maxStack + 1, 1 << 40} {
 		if e, err := New(engine.Options{Stack: size}); err == nil || !strings.Contains(err.Error(), "at most") {
@@ -116,12 +126,18 @@ func TestExceptions(t *testing.T) {
 			t.Fatalf("%d exceptions are held, %v", stack[0], err)
 		}
 	}
+	if spent := in.(*instance).Spent(); spent != (20*2001*48 > spentHeap) {
+		t.Errorf("after 40,000 exceptions it is spent: %v", spent)
+	}
+	if fresh := bare(t, m).(*instance); fresh.Spent() {
+		t.Error("a new instance is spent")
+	}
 	before := resident(t)
 	err := in.Call(m.Func("exhaust"), nil)
 	if trap, ok := err.(*engine.Trap); !ok || trap.Reason != noHeap || len(trap.Stack) == 0 {
 		t.Errorf("error %#v", err)
 	}
-	if grown := resident(t) - before; grown > 128<<20 {
+	if grown := resident(t) - before; grown > 100<<20 {
 		t.Errorf("the exceptions take %d bytes", grown)
 	}
 }
@@ -318,6 +334,11 @@ func TestMemoryRefused(t *testing.T) {
 		t.Fatal("no memory", err)
 	}
 	defer small.Free()
+	empty, err := memory.New(memory.PageSize, memory.Reservation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer empty.Free()
 	for _, c := range []struct {
 		m    engine.Module
 		l    *memory.Linear
@@ -326,6 +347,7 @@ func TestMemoryRefused(t *testing.T) {
 		{with, nil, "a memory is given: false; the module defines one: true"},
 		{without, l, "a memory is given: true; the module defines one: false"},
 		{with, small, "its reservation is too small"},
+		{with, empty, "the module's memory has another size"},
 	} {
 		in, err := c.m.Instantiate(engine.Config{Memory: c.l})
 		if err == nil {

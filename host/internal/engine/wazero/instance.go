@@ -63,14 +63,16 @@ func (given) Free() {}
 
 func (i *instance) Call(fn int, stack []uint64) error {
 	f := i.funcs[fn]
-	if f == nil {
+	outer := i.current
+	if f == nil || outer != nil { // one that runs already cannot be called again
 		f = i.module.ExportedFunction(i.m.exports[fn])
 		if err := i.m.engine.look(f); err != nil {
 			return &engine.Trap{Reason: err.Error(), Err: err}
 		}
-		i.funcs[fn] = f
+		if outer == nil {
+			i.funcs[fn] = f
+		}
 	}
-	outer := i.current
 	i.current = f
 	err := f.CallWithStack(i, stack)
 	i.current = outer
@@ -83,6 +85,9 @@ func (i *instance) Call(fn int, stack []uint64) error {
 // Stop does nothing: a guest that runs polls.
 func (i *instance) Stop()   {}
 func (i *instance) Resume() {}
+
+// Spent is for what forget cannot drop.
+func (i *instance) Spent() bool { return false }
 
 func (i *instance) Globals(dst []uint64) {
 	for k, g := range i.globals {

@@ -15,7 +15,14 @@ import (
 	"entangle.example/entangle/host/internal/instrument"
 )
 
+// Rewriting makes up for it where the table is the module's own.
+const beyondTable = "it ignores elements beyond the end of an imported table, and no host of ours offers tables"
+
 var specOwn = []spectest.Own{
+	{Script: "v1/elem", Lines: []int{186, 203, 220, 237}, Why: beyondTable},
+	{Script: "v1/linking", Lines: []int{207, 228}, Why: beyondTable},
+	{Script: "v2/elem", Lines: []int{281, 298, 315, 332}, Why: beyondTable},
+	{Script: "v2/linking", Lines: []int{244, 267}, Why: beyondTable},
 	{Script: "v1/imports", Lines: []int{318}, Why: "several tables are valid since 2.0; several that are imported, wazero refuses to name twice"},
 	{Script: "v2/elem", Lines: []int{171, 175, 458, 484}, Why: "it lets offsets of elements name any global"},
 	{Script: "v2/global", Lines: []int{371}, Why: "it lets initial values name mutable globals"},
@@ -129,6 +136,12 @@ func (i *specInstance) Global(export string) (spectest.Value, error) {
 		return spectest.Value{}, fmt.Errorf("no global %q is exported", export)
 	}
 	return value(g.Type(), g.Get()), nil
+}
+
+func (i *specInstance) Memory(export string) []byte {
+	m := i.module.ExportedMemory(export)
+	b, _ := m.Read(0, m.Size())
+	return b
 }
 
 func value(t api.ValueType, bits uint64) spectest.Value {
