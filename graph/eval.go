@@ -111,11 +111,13 @@ type span struct {
 }
 
 // Run runs the sources one by one, and whatever they ready. Whenever its worker
-// has nothing queued that others could steal, it queues half of what is left.
+// has nothing queued that others could steal, it queues half of what is left, and
+// while others are idle, half of that, and so on: what it keeps waits for the
+// source that it runs.
 func (p *span) Run(w *sched.Worker) *sched.Worker {
 	r := p.r
 	for i := r.nextSource(p.lo, p.hi); i < p.hi && !r.stopped.Load(); i = r.nextSource(i+1, p.hi) {
-		if left := p.hi - i - 1; left > 0 && w.Len() == 0 {
+		for left := p.hi - i - 1; left > 0 && (w.Len() == 0 || w.Pool().Idle()); left = p.hi - i - 1 {
 			mid := p.hi - (left+1)/2
 			if next := r.nextSource(mid, p.hi); next < p.hi {
 				r.live.Add(1)

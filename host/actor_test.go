@@ -26,7 +26,7 @@ func count(t testing.TB, h *host.Host, task graph.Task, want int64) {
 func TestActorState(t *testing.T) {
 	h := open(t, twoWorkers().WithGrants(grant(t, "env=HOME")))
 	m := loadGuest(t, h, "busy", "")
-	another, err := h.LoadBytes(t.Context(), "another", append(guest(t, "busy", ""), section(0, named("other bytes"))...))
+	another, err := h.LoadBytes(t.Context(), "another", append(guest(t, "busy", ""), section(0, named("other bytes"), "x")...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"entangle.example/entangle/abi"
@@ -292,8 +293,11 @@ func (i *instance) whyStopped() error {
 	return nil
 }
 
-// poll is what a guest in wazero calls now and then.
+// poll is what a guest in wazero calls now and then. It yields, or a collection,
+// which needs the processor several times, would wait each time for as long as Go
+// lets a goroutine run.
 func poll(data any, stack int64) error {
+	runtime.Gosched()
 	i := data.(*instance)
 	if stack > i.limits.Stack {
 		return stackError(i.limits.Stack)

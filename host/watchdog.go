@@ -45,13 +45,12 @@ const noDeadline = math.MaxInt64
 
 // A watchedRun is a context that calls run under.
 type watchedRun struct {
-	ctx      context.Context
-	ended    atomic.Bool
-	deadline int64 // of the context
+	ctx   context.Context
+	ended atomic.Bool
 }
 
 // unwatched is the run of calls whose context never ends.
-var unwatched = &watchedRun{deadline: noDeadline}
+var unwatched = &watchedRun{}
 
 type watchdog struct {
 	epoch time.Time
@@ -113,10 +112,7 @@ func (d *watchdog) runOf(ctx context.Context) *watchedRun {
 	if r := d.runs[ctx]; r != nil {
 		return r
 	}
-	r := &watchedRun{ctx: ctx, deadline: noDeadline}
-	if t, ok := ctx.Deadline(); ok {
-		r.deadline = int64(t.Sub(d.epoch))
-	}
+	r := &watchedRun{ctx: ctx}
 	if ctx.Err() != nil {
 		r.ended.Store(true)
 		return r
@@ -141,7 +137,6 @@ func (d *watchdog) end(r *watchedRun) {
 
 // begin says that a call begins, which may last until deadline.
 func (d *watchdog) begin(t *ticket, r *watchedRun, deadline int64) {
-	deadline = min(deadline, r.deadline)
 	if t.deadline.Load() != deadline {
 		t.deadline.Store(deadline)
 	}

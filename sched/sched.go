@@ -147,6 +147,9 @@ func (p *Pool) Close() {
 	p.done.Wait()
 }
 
+// Idle reports whether a worker is parked.
+func (p *Pool) Idle() bool { return p.idlers.Load() > 0 }
+
 // wakeAll wakes every parked worker.
 func (p *Pool) wakeAll() {
 	p.mu.Lock()

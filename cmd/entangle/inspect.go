@@ -14,6 +14,7 @@ import (
 
 func inspectCommand(s streams) *cobra.Command {
 	var asJSON bool
+	var engine string
 	cmd := &cobra.Command{
 		Use:   "inspect FILE.wasm",
 		Short: "Show a module's tasks, imports, memory and what it wants to be granted",
@@ -21,7 +22,7 @@ func inspectCommand(s streams) *cobra.Command {
   entangle inspect --json tasks/text.wasm`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f := &flags{cpus: 1, engine: "auto", memory: "256MiB", progress: "none", logLevel: "info"}
+			f := &flags{cpus: 1, engine: engine, memory: "256MiB", progress: "none", logLevel: "info"}
 			ses, err := f.open(cmd, s)
 			if err != nil {
 				return err
@@ -30,6 +31,7 @@ func inspectCommand(s streams) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().StringVar(&engine, "engine", "auto", "compile it with `ENGINE`: auto, wasmtime or wazero")
 	return cmd
 }
 

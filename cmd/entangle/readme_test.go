@@ -24,7 +24,7 @@ func TestReadme(t *testing.T) {
 				continue
 			}
 			out, errs, _ := cli(t, "", words(args)...)
-			if strings.TrimSpace(out+errs) != strings.TrimSpace(want) {
+			if anyEngine(out+errs) != anyEngine(want) {
 				t.Errorf("%s prints\n%s%s\nand the README says\n%s", line, out, errs, want)
 			}
 			checked++
@@ -33,6 +33,12 @@ func TestReadme(t *testing.T) {
 	if checked < 5 {
 		t.Errorf("only %d commands were found", checked)
 	}
+}
+
+// anyEngine returns what was printed without the line that says which engine this
+// program takes.
+func anyEngine(text string) string {
+	return strings.TrimSpace(regexp.MustCompile(`(?m)^engine .*$`).ReplaceAllString(text, "engine"))
 }
 
 // words splits a command line as a shell does, as far as the README needs it.

@@ -3,11 +3,12 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"entangle.example/entangle/abi"
+	"entangle.example/entangle/host"
 )
 
 // version is set by the linker for releases.
@@ -20,23 +21,14 @@ func versionCommand(s streams) *cobra.Command {
 		Example: "  entangle version",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(s.out, "entangle %s (%s, %s %s/%s, wazero %s)\n", version, abi.ImportModule,
-				runtime.Version(), runtime.GOOS, runtime.GOARCH, dependency("github.com/tetratelabs/wazero"))
+			about := []string{abi.ImportModule, fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)}
+			for _, e := range host.Engines() {
+				if e.Missing == "" {
+					about = append(about, e.Name+" "+e.Version)
+				}
+			}
+			_, err := fmt.Fprintf(s.out, "entangle %s (%s)\n", version, strings.Join(about, ", "))
 			return err
 		},
 	}
-}
-
-// dependency returns the version of a module that this program was built with.
-func dependency(path string) string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, d := range info.Deps {
-		if d.Path == path {
-			return d.Version
-		}
-	}
-	return "unknown"
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // RewriteVersion changes whenever Rewrite gives other bytes for the same module.
-const RewriteVersion = 5
+const RewriteVersion = 6
 
 // What a module that is rewritten for [Countdown] imports: functions without
 // parameters and results. No module that is loaded may import them itself.
@@ -55,9 +55,12 @@ func Rewrite(binary []byte, check Check) (*Rewritten, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &rewriter{module: m, r: Rewritten{Check: check, Unsafe: m.unsafe, effects: map[string]Effect{}}}
+	w := &rewriter{module: m, r: Rewritten{Check: check, Unsafe: m.unsafe, effects: map[string]Effect{}, exported: map[uint32]string{}}}
 	a := m.analyze()
 	for name, fn := range m.exports {
+		if old := w.r.exported[fn]; old == "" || name < old {
+			w.r.exported[fn] = name
+		}
 		if fn >= m.imported {
 			w.r.effects[name] = a.effect[fn-m.imported]
 		} else {

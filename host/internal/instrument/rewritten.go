@@ -44,6 +44,7 @@ type Rewritten struct {
 	effects map[string]Effect
 
 	imported, defined, shift uint32 // functions of the original, and how far they are shifted
+	exported                 map[uint32]string
 }
 
 // A Global is a mutable global of a module.
@@ -71,15 +72,19 @@ const (
 func (r *Rewritten) Effect(export string) Effect { return r.effects[export] }
 
 // FunctionName returns how to call a function of the rewritten module, of which an
-// engine says the name: "$N" is number N, which becomes its number in the original.
-// It returns false for functions that the original does not have.
+// engine says the name. "$N", perhaps behind the module's name, is number N of those
+// that have none: it becomes the name of an export, or the number that the function
+// had. The second result is false for functions that the original does not have.
 func (r *Rewritten) FunctionName(name string) (string, bool) {
 	if strings.HasPrefix(name, PollModule+".") {
 		return "", false
 	}
-	number, ok := strings.CutPrefix(name, "$")
-	n, err := strconv.ParseUint(number, 10, 32)
-	if !ok || err != nil {
+	at := strings.LastIndexByte(name, '$')
+	if at < 0 || at > 0 && name[at-1] != '.' {
+		return name, true
+	}
+	n, err := strconv.ParseUint(name[at+1:], 10, 32)
+	if err != nil {
 		return name, true
 	}
 	i := uint32(n)
@@ -88,5 +93,11 @@ func (r *Rewritten) FunctionName(name string) (string, bool) {
 	} else if i >= r.imported {
 		return "", false
 	}
-	return "$" + strconv.Itoa(int(i)), i < r.imported+r.defined
+	if i >= r.imported+r.defined {
+		return "", false
+	}
+	if export := r.exported[i]; export != "" {
+		return name[:at] + export, true
+	}
+	return name[:at+1] + strconv.Itoa(int(i)), true
 }

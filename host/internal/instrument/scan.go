@@ -8,6 +8,8 @@ package instrument
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // An edit is a place in the code that rewriting looks at again.
@@ -265,7 +267,6 @@ func (r *reader) heldType() ValType {
 }
 
 func (m *module) readExports(r *reader) {
-	m.prefix = "entangle:"
 	var names []string
 	for range r.count(3) {
 		name, kind, i := r.name(), Kind(r.byte()), r.u32()
@@ -281,15 +282,29 @@ func (m *module) readExports(r *reader) {
 		}
 		names = append(names, name)
 	}
-	// Each round is about a longer name, so there are no more of them than bytes.
-	for taken := true; taken; {
-		taken = false
-		for _, name := range names {
-			if len(name) >= len(m.prefix) && name[:len(m.prefix)] == m.prefix {
-				m.prefix, taken = m.prefix+":", true
-			}
+	m.prefix = freePrefix(names)
+}
+
+// reservedPrefix is how the exports begin that are added.
+const reservedPrefix = "entangle:"
+
+// freePrefix returns reservedPrefix, or, if one of names begins with it, that and the
+// least number with which none does.
+func freePrefix(names []string) string {
+	any := false
+	taken := make([]bool, len(names)+1)
+	for _, name := range names {
+		rest, ok := strings.CutPrefix(name, reservedPrefix)
+		any = any || ok
+		number, _, _ := strings.Cut(rest, ":")
+		if n, err := strconv.Atoi(number); ok && err == nil && n >= 0 && n < len(taken) {
+			taken[n] = true
 		}
 	}
+	if !any {
+		return reservedPrefix
+	}
+	return fmt.Sprintf("%s%d:", reservedPrefix, slices.Index(taken, false))
 }
 
 // typeIndex checks that i is a type of the original, as the others do for what they
