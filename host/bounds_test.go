@@ -12,6 +12,7 @@ import (
 // TestEachLimit tries every limit of a call, as the host's default and as a task's
 // policy: what is just within it works, what is just beyond says which it was.
 func TestEachLimit(t *testing.T) {
+	deep := graph.Limits{Stack: host.MaxStack}
 	for name, c := range map[string]struct {
 		guest, task    string
 		within, beyond any
@@ -19,8 +20,8 @@ func TestEachLimit(t *testing.T) {
 		want           string       // in the error; if it begins with "=", the result
 	}{
 		"memory":     {"busy", "need", 1, 2, graph.Policy{Memory: 1 << 20}, "need: out of memory: it asked for 2 MiB, and the limit is 1 MiB (raise it with --memory); then unreachable"},
-		"stack":      {"busy", "down", 500, 60_000, limited(graph.Limits{Stack: 64 << 10}), "64 KiB of stack"},
-		"more stack": {"busy", "down", 80_000, 1_000_000, limited(graph.Limits{Stack: host.MaxStack}), "4 MiB of stack"},
+		"stack":      {"busy", "down", 500, 100_000, limited(graph.Limits{Stack: 64 << 10}), "64 KiB of stack"},
+		"more stack": {"busy", "down", 80_000, 1_000_000, limited(deep), "4 MiB of stack"},
 		"log bytes":  {"busy", "text", 1000, 1001, limited(graph.Limits{LogBytes: 1000}), "text: it logged more than 1000 bytes, the limit of a call"},
 		"log lines":  {"busy", "lines", 10, 11, limited(graph.Limits{LogLines: 10}), "lines: it logged more than 10 lines, the limit of a call"},
 		"host calls": {"busy", "lines", 10, 11, limited(graph.Limits{HostCalls: 10}), "lines: it called the host more than 10 times, the limit of a call"},
@@ -32,8 +33,12 @@ func TestEachLimit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			limits := c.policy.Limits
+			hosts := twoWorkers()
+			if name == "stack" { // which goes deeper than the default lets it
+				hosts = hosts.WithLimits(deep)
+			}
 			for by, h := range map[string]*host.Host{
-				"policy": open(t, twoWorkers()),
+				"policy": open(t, hosts),
 				"host":   open(t, twoWorkers().WithMemory(c.policy.Memory).WithLimits(limits)),
 			} {
 				task := load(t, h, "testdata/"+c.guest+".wasm").Task(c.task)
@@ -63,7 +68,7 @@ func limited(l graph.Limits) graph.Policy { return graph.Policy{Limits: l} }
 // Calls with limits of their own, between others that have the host's, on the same
 // instances: each has its own.
 func TestLimitsBetweenCalls(t *testing.T) {
-	h := open(t, config().WithoutCache().WithCPUs(1))
+	h := open(t, config().WithoutCache().WithCPUs(1).WithLimits(graph.Limits{Stack: host.MaxStack}))
 	m := loadGuest(t, h, "busy", "")
 	need, lines, down := m.Task("need"), m.Task("lines"), m.Task("down")
 	little := graph.Policy{Memory: 1 << 20, Limits: graph.Limits{LogLines: 2, HostCalls: 3, Stack: 64 << 10}}
@@ -74,7 +79,7 @@ func TestLimitsBetweenCalls(t *testing.T) {
 		}{
 			{need(1), 0}, {need(200), 0}, {need.With(little)(2), abi.LimitHit}, {need(200), 0},
 			{lines(1000), 0}, {lines.With(little)(3), abi.LimitHit}, {lines.With(little)(2), 0}, {lines(1000), 0},
-			{down(15_000), 0}, {down.With(little)(60_000), abi.LimitHit}, {down(15_000), 0},
+			{down(100_000), 0}, {down.With(little)(100_000), abi.LimitHit}, {down(100_000), 0},
 		} {
 			_, err := graph.RunAll(t.Context(), h, []*graph.Node{c.node})
 			if codeOf(err) != c.code {

@@ -42,7 +42,7 @@ func (c Config) WithEngine(name string) Config { c.engine = name; return c }
 func (c Config) WithMemory(bytes int64) Config { c.memory = bytes; return c }
 
 // WithLimits returns c with other limits of a call; those that are zero are as they
-// are by default.
+// are by default. A stack limit is rounded up to a power of two, of 64 KiB at least.
 func (c Config) WithLimits(l graph.Limits) Config { c.limits = l; return c }
 
 // WithIdle returns c with at most n instances in all, idle ones included, before idle

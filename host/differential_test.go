@@ -100,7 +100,7 @@ func differ(t *testing.T, h *Host, o generate.Options, data []byte) (resets int)
 		if info.Missing != "" {
 			continue
 		}
-		e, err := h.engineFor(info.Name)
+		e, err := h.engineFor(info.Name, h.limits.Stack)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -57,21 +57,26 @@ func engineName(name string) (string, error) {
 	return "", fmt.Errorf("unknown engine %q: want auto, %s", name, strings.Join(names, " or "))
 }
 
-// engineFor returns the engine of that name.
-func (h *Host) engineFor(name string) (engine.Engine, error) {
+// engineFor returns the engine of that name, for calls that may use so much stack:
+// wasmtime has one bound for all its calls, so there is one for each.
+func (h *Host) engineFor(name string, stack int64) (engine.Engine, error) {
 	name, err := engineName(name)
 	if err != nil {
 		return nil, err
+	}
+	if name == "wazero" {
+		stack = 0
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return nil, errClosed
 	}
-	if e := h.engines[name]; e != nil {
+	key := engineKey{name, stack}
+	if e := h.engines[key]; e != nil {
 		return e, nil
 	}
-	opts := engine.Options{Cache: h.cache, Functions: importFunctions, Poll: poll, Stack: h.limits.Stack, Warn: h.warn}
+	opts := engine.Options{Cache: h.cache, Functions: importFunctions, Poll: poll, Stack: stack, Warn: h.warn}
 	var e engine.Engine
 	if name == "wasmtime" {
 		if e, err = wasmtime.New(opts); err != nil {
@@ -80,7 +85,7 @@ func (h *Host) engineFor(name string) (engine.Engine, error) {
 	} else {
 		e = wazero.New(opts)
 	}
-	h.engines[name] = e
+	h.engines[key] = e
 	return e, nil
 }
 
@@ -90,4 +95,10 @@ func ResetSupport() (how string, missing error) {
 	system := memory.Open()
 	how, missing = system.How()
 	return how, errors.Join(missing, system.Close())
+}
+
+// An engineKey tells the engines of a host apart.
+type engineKey struct {
+	name  string
+	stack int64 // bytes; 0 for those that have no bound of their own
 }

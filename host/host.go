@@ -51,7 +51,7 @@ type Host struct {
 	closeErr    error
 
 	mu      sync.Mutex
-	engines map[string]engine.Engine
+	engines map[engineKey]engine.Engine
 	modules map[[32]byte]*Module
 	closed  bool // no module is added any more
 }
@@ -74,9 +74,10 @@ func open(c Config) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{config: c, log: c.log, engine: name, modules: map[[32]byte]*Module{}, engines: map[string]engine.Engine{},
+	h := &Host{config: c, log: c.log, engine: name, modules: map[[32]byte]*Module{}, engines: map[engineKey]engine.Engine{},
 		limits: limits{linearLimit(cmp.Or(c.memory, DefaultMemory)), or(c.limits, defaultLimits)},
 		quit:   make(chan struct{}), janitorDone: make(chan struct{})}
+	h.limits.Stack = wholeStack(h.limits.Stack)
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -94,7 +95,7 @@ func open(c Config) (*Host, error) {
 	h.system = memory.Open()
 	h.watchdog = newWatchdog()
 	go h.janitor()
-	if _, err := h.engineFor(name); err != nil {
+	if _, err := h.engineFor(name, h.limits.Stack); err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil

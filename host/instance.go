@@ -64,17 +64,16 @@ type call struct {
 // caller must release it.
 func (m *Module) acquire(c *graph.Call, streams *wasi.Config) (*instance, error) {
 	policy := c.Policy()
-	p := m.program.Load()
-	if policy.Engine != "" {
-		var err error
-		if p, err = m.programFor(c.Ctx, policy.Engine); err != nil {
-			return nil, err
-		}
-	}
 	h := m.host
 	l, err := h.limitsOf(policy)
 	if err != nil {
 		return nil, err
+	}
+	p := m.program.Load()
+	if policy.Engine != "" || l.Stack != h.limits.Stack {
+		if p, err = m.programFor(c.Ctx, policy.Engine, l.Stack); err != nil {
+			return nil, err
+		}
 	}
 	var w wasi.Config
 	var done func()

@@ -71,10 +71,21 @@ func (h *Host) limitsOf(p *graph.Policy) (*limits, error) {
 		return nil, abi.Errorf(abi.BadCall, "policy: %w", err)
 	}
 	l := &limits{memory: h.limits.memory, Limits: or(p.Limits, h.limits.Limits)}
+	l.Stack = wholeStack(l.Stack)
 	if p.Memory > 0 {
 		l.memory = linearLimit(p.Memory)
 	}
 	return l, nil
+}
+
+// wholeStack returns the bound of stacks that stands for a limit: there are few of
+// them, for wasmtime has an engine and a copy of the code for each.
+func wholeStack(limit int64) int64 {
+	size := int64(64 << 10)
+	for size < limit {
+		size *= 2
+	}
+	return size
 }
 
 // linearLimit returns the limit of linear memory that bytes stands for.

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -44,7 +45,7 @@ type Module struct {
 
 	program atomic.Pointer[program] // for the host's engine
 	mu      sync.Mutex
-	others  map[string]*program // for other engines, once they are asked for
+	others  map[engine.Engine]*program // for other engines, once they are asked for
 }
 
 // An Info says what a module is and what it needs.
@@ -168,7 +169,7 @@ func (m *Module) load(ctx context.Context, binary []byte) (err error) {
 	for _, e := range m.desc.Exports {
 		m.mostValues = max(m.mostValues, len(e.Type.Params), len(e.Type.Results))
 	}
-	e, err := h.engineFor(h.engine)
+	e, err := h.engineFor(h.engine, h.limits.Stack)
 	if err != nil {
 		return err
 	}
@@ -204,9 +205,10 @@ func (m *Module) allPrograms() (all []*program) {
 	return all
 }
 
-// programFor returns the program for the engine of that name.
-func (m *Module) programFor(ctx context.Context, name string) (*program, error) {
-	e, err := m.host.engineFor(name)
+// programFor returns the program for the engine of that name ("" is the host's) and
+// calls that may use so much stack.
+func (m *Module) programFor(ctx context.Context, name string, stack int64) (*program, error) {
+	e, err := m.host.engineFor(cmp.Or(name, m.host.engine), stack)
 	if err != nil {
 		return nil, abi.Errorf(abi.BadCall, "%w", err)
 	}
@@ -215,7 +217,7 @@ func (m *Module) programFor(ctx context.Context, name string) (*program, error) 
 	}
 	m.mu.Lock() // who needs the same one needs it compiled too
 	defer m.mu.Unlock()
-	if p := m.others[e.Name()]; p != nil {
+	if p := m.others[e]; p != nil {
 		return p, nil
 	}
 	p, err := m.compile(ctx, e)
@@ -223,9 +225,9 @@ func (m *Module) programFor(ctx context.Context, name string) (*program, error) 
 		return nil, abi.Errorf(abi.BadModule, "%s: %w", m.name, err)
 	}
 	if m.others == nil {
-		m.others = map[string]*program{}
+		m.others = map[engine.Engine]*program{}
 	}
-	m.others[e.Name()] = p
+	m.others[e] = p
 	return p, nil
 }
 

@@ -8,6 +8,7 @@
 package instrument
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -158,7 +159,7 @@ func Describe(binary []byte) (*Module, error) {
 		return nil, fmt.Errorf("%w: version %q", ErrNotWasm, version)
 	}
 	m := &Module{Size: len(binary), Custom: map[string][]byte{}}
-	d := describer{m: m}
+	d := describer{m: m, custom: map[string][][]byte{}}
 	r := reader{data: binary, off: 8}
 	for r.err == nil && r.off < len(binary) {
 		id := r.byte()
@@ -184,6 +185,12 @@ func Describe(binary []byte) (*Module, error) {
 	if err := d.resolve(); err != nil {
 		return nil, err
 	}
+	for name, parts := range d.custom {
+		if m.Custom[name] = parts[0]; len(parts) > 1 {
+			m.Custom[name] = bytes.Join(parts, nil)
+		}
+	}
+	m.Producers = producers(m.Custom["producers"])
 	return m, nil
 }
 
@@ -226,6 +233,7 @@ type describer struct {
 	funcs   int
 	bodies  int
 	exports []uint32 // the function index of each export, 0 for other kinds
+	custom  map[string][][]byte
 }
 
 func (d *describer) section(id byte, r *reader) {
@@ -235,14 +243,7 @@ func (d *describer) section(id byte, r *reader) {
 		if r.err != nil { // only what follows the name is nobody's business
 			return
 		}
-		rest := r.bytes(uint32(len(r.data) - r.off))
-		if old, ok := d.m.Custom[name]; ok {
-			rest = append(append([]byte(nil), old...), rest...)
-		}
-		d.m.Custom[name] = rest
-		if name == "producers" {
-			d.m.Producers = producers(rest)
-		}
+		d.custom[name] = append(d.custom[name], r.bytes(uint32(len(r.data)-r.off)))
 	case typeSection:
 		for range r.count(3) {
 			r.recType(func(t FuncType) { d.types = append(d.types, t) })

@@ -111,7 +111,7 @@ var order = []byte{typeSection, importSection, functionSection, tableSection, me
 
 // scan reads a module that [Describe] has accepted.
 func scan(binary []byte) (*module, error) {
-	m := &module{binary: binary, start: -1, dataCount: -1, outside: -1, exports: map[string]uint32{}, inits: map[uint32]bool{}}
+	m := &module{binary: binary, start: -1, dataCount: -1, outside: -1, prefix: reservedPrefix, exports: map[string]uint32{}, inits: map[uint32]bool{}}
 	if int64(len(binary)) > 1<<32-1 {
 		return nil, fmt.Errorf("%d bytes: a module has at most 4 GiB", len(binary))
 	}

@@ -15,6 +15,8 @@ func (w *rewriter) custom(r *reader) (body []byte, keep bool) {
 		return nil, false
 	case name == "name":
 		return w.names(r.data[from:r.off:r.off], r)
+	case r.off == len(r.data): // wazero reads nothing out of one without content
+		return nil, false
 	}
 	return r.data[from:], true
 }
