@@ -53,7 +53,20 @@ type Host struct {
 	mu      sync.Mutex
 	engines map[engineKey]engine.Engine
 	modules map[[32]byte]*Module
-	closed  bool // no module is added any more
+	closed  bool           // nothing begins any more
+	outside sync.WaitGroup // what runs without a worker, and must end before Close frees anything
+}
+
+// enter says that something begins that uses the host without a worker; unless it is
+// an error, the caller must call h.outside.Done.
+func (h *Host) enter() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return errClosed
+	}
+	h.outside.Add(1)
+	return nil
 }
 
 // Open returns a host. Its errors: a limit that makes no sense, an engine that is
@@ -112,6 +125,7 @@ func (h *Host) Close() error {
 		h.closed = true
 		h.mu.Unlock()
 		h.pool.Close()
+		h.outside.Wait()
 		close(h.quit)
 		<-h.janitorDone
 		h.watchdog.close()

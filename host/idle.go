@@ -10,6 +10,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -127,9 +128,10 @@ func (p *program) release() { p.eachIdle(func(*instance) bool { return false }) 
 // programs returns all programs.
 func (h *Host) programs() []*program {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	modules := slices.Collect(maps.Values(h.modules))
+	h.mu.Unlock()
 	var all []*program
-	for _, m := range h.modules {
+	for _, m := range modules {
 		all = append(all, m.allPrograms()...)
 	}
 	return all
@@ -139,6 +141,14 @@ func (h *Host) programs() []*program {
 // anew, which takes tens of microseconds. The host does it by itself where little
 // memory is left.
 func (h *Host) Release() {
+	if h.enter() != nil {
+		return // all is released
+	}
+	defer h.outside.Done()
+	h.release()
+}
+
+func (h *Host) release() {
 	for _, p := range h.programs() {
 		p.mu.Lock()
 		p.kept = spareInstances
@@ -148,9 +158,14 @@ func (h *Host) Release() {
 }
 
 // Warm makes n instances of m ahead of the calls that will need them, and keeps
-// that many. If no call has initialized the module, it does. It fails for a module
+// that many, as far as [Config.WithIdle] lets. If no call has initialized the module,
+// it does. It fails for a module
 // of which each call makes an instance anew ([Info.Reset]).
 func (m *Module) Warm(ctx context.Context, n int) error {
+	if err := m.host.enter(); err != nil {
+		return err
+	}
+	defer m.host.outside.Done()
 	p := m.program.Load()
 	if why := p.rewritten.Unsafe; why != "" {
 		return abi.Errorf(abi.BadCall, "%s makes an instance anew for each call: %s", m.name, why)
@@ -210,7 +225,7 @@ func (h *Host) janitor() {
 			continue
 		}
 		if memoryIsShort() {
-			h.Release()
+			h.release()
 			continue
 		}
 		for _, p := range h.programs() {

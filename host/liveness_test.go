@@ -42,9 +42,9 @@ func busy(m *host.Module) map[string][]*graph.Node {
 const (
 	// gcMedian is what a collection may take while every worker is inside a guest.
 	gcMedian = 10 * time.Millisecond
-	// aliveMax is what nothing may take: other processes can take a CPU away for
-	// several slices of the system's scheduler.
-	aliveMax = 500 * time.Millisecond
+	// aliveMax is what nothing may take: other processes can take both CPUs away for
+	// several slices of the system's scheduler, and untouched memory is slow to fill.
+	aliveMax = time.Second
 )
 
 // collectionMedian is gcMedian, or more on a machine that is busy.
@@ -80,7 +80,7 @@ func collections(end time.Time) (took []time.Duration) {
 }
 
 func TestStaysAlive(t *testing.T) {
-	limit := time.Second
+	limit := 500 * time.Millisecond
 	if testing.Short() {
 		limit = 300 * time.Millisecond
 	}
@@ -107,7 +107,7 @@ func TestStaysAlive(t *testing.T) {
 			for range nodes {
 				wantError(t, <-ends, abi.TimedOut, "ran longer than its timeout of "+limit.String())
 			}
-			if late := time.Since(begun) - limit; late > aliveMax {
+			if late := time.Since(begun) - limit; late > hostileMax {
 				t.Errorf("the deadline was met %v late", late)
 			}
 			pulse.check(t)
@@ -210,7 +210,7 @@ func TestCancelReachesAll(t *testing.T) {
 			interrupt(errInterrupted)
 			_, err := f.Wait()
 			wantError(t, err, abi.Cancelled, "interrupted by a signal")
-			if took := time.Since(begun); took > aliveMax {
+			if took := time.Since(begun); took > hostileMax {
 				t.Errorf("it took %v to end", took)
 			}
 			onEveryWorker(t, h, m.Task("count"), "1")

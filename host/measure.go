@@ -16,6 +16,10 @@ import (
 // without the checks that stop them, in turn, so many times each, and returns the
 // shortest time of both.
 func (m *Module) CompareChecks(ctx context.Context, export string, n int64, rounds int) (checked, unchecked time.Duration, err error) {
+	if err := m.host.enter(); err != nil {
+		return 0, 0, err
+	}
+	defer m.host.outside.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	k, ok := m.desc.ExportIndex(export, instrument.FuncKind)

@@ -43,9 +43,10 @@ type Module struct {
 	memory     bool // it exports its memory
 	mostValues int  // the most parameters or results that an export has
 
-	program atomic.Pointer[program] // for the host's engine
-	mu      sync.Mutex
-	others  map[engine.Engine]*program // for other engines, once they are asked for
+	program   atomic.Pointer[program] // for the host's engine
+	compiling sync.Mutex
+	mu        sync.Mutex
+	others    map[engine.Engine]*program // for other engines, once they are asked for
 }
 
 // An Info says what a module is and what it needs.
@@ -116,6 +117,10 @@ func readModule(path string) ([]byte, error) {
 // cannot compile it. When ctx ends first, the code is [abi.Cancelled] or
 // [abi.TimedOut]; one function that is being compiled is compiled to its end.
 func (h *Host) LoadBytes(ctx context.Context, name string, binary []byte) (*Module, error) {
+	if err := h.enter(); err != nil {
+		return nil, err
+	}
+	defer h.outside.Done()
 	m := &Module{host: h, name: name, id: sha256.Sum256(binary), binary: binary}
 	if old, err := h.module(m.id); old != nil || err != nil {
 		return old, err
@@ -215,15 +220,25 @@ func (m *Module) programFor(ctx context.Context, name string, stack int64) (*pro
 	if p := m.program.Load(); p.engine == e {
 		return p, nil
 	}
-	m.mu.Lock() // who needs the same one needs it compiled too
-	defer m.mu.Unlock()
-	if p := m.others[e]; p != nil {
+	other := func() *program {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.others[e]
+	}
+	if p := other(); p != nil {
+		return p, nil
+	}
+	m.compiling.Lock() // who needs the same one needs it compiled too
+	defer m.compiling.Unlock()
+	if p := other(); p != nil {
 		return p, nil
 	}
 	p, err := m.compile(ctx, e)
 	if err != nil {
 		return nil, abi.Errorf(abi.BadModule, "%s: %w", m.name, err)
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.others == nil {
 		m.others = map[engine.Engine]*program{}
 	}

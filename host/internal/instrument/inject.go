@@ -171,7 +171,7 @@ func (w *rewriter) chargeBody() []byte {
 
 // partSize is the length in bytes up to which memory is filled and copied by one
 // instruction.
-const partSize = 256 << 10
+const partSize = 128 << 10
 
 // partsBody is the instruction of h on (d, x, n), a part at a time with a check
 // before each. It must trap before it writes anything, so what is out of bounds is

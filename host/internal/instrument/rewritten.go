@@ -94,7 +94,7 @@ func (r *Rewritten) FunctionName(name string) (string, bool) {
 		return "", false
 	}
 	if i >= r.imported+r.defined {
-		return "", false
+		return name, false
 	}
 	if export := r.exported[i]; export != "" {
 		return name[:at] + export, true

@@ -51,6 +51,7 @@ func (y *System) Snapshot(l *Linear) (*Snapshot, error) {
 		s.Close()
 		return nil, err
 	}
+	y.smallPages(content[n:])
 	s.users.Add(1)
 	l.snapshot = s
 	return s, nil
@@ -71,6 +72,7 @@ func (s *Snapshot) New(limit, reservation uint64) (*Linear, error) {
 		l.Free()
 		return nil, err
 	}
+	s.system.smallPages(l.reserved[n:s.size])
 	s.users.Add(1)
 	l.used, l.snapshot = s.size, s
 	return l, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"unsafe"
 
@@ -20,6 +21,7 @@ type System struct {
 	scan    bool     // it answers PAGEMAP_SCAN
 	memfd   error    // why there are no memory files
 	faults  int      // a userfaultfd, or -1
+	huge    bool     // anonymous memory is of huge pages where it can be
 	buffers sync.Pool
 }
 
@@ -47,6 +49,8 @@ func Open() *System {
 	y.scan = err == nil
 	runtime.KeepAlive(page)
 	y.openFaults()
+	setting, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled")
+	y.huge = err == nil && strings.Contains(string(setting), "[always]")
 	return y
 }
 
@@ -143,6 +147,16 @@ func (s *Snapshot) show(b []byte) error {
 	}
 	_, err := unix.MmapPtr(s.file, 0, unsafe.Pointer(&b[0]), uintptr(len(b)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED|noReserve)
 	return err
+}
+
+// smallPages keeps huge pages out of a range: a byte that is written there would be
+// 2 MiB to reset.
+func (y *System) smallPages(b []byte) {
+	const hugePage = 2 << 20
+	if y.huge && len(b) >= hugePage {
+		// Where it fails, the system has none.
+		_, _, _ = unix.Syscall(unix.SYS_MADVISE, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MADV_NOHUGEPAGE)
+	}
 }
 
 func (s *Snapshot) free() {
