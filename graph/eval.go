@@ -266,7 +266,11 @@ func execute(ex Executor, c *Call) (v abi.Value, err error) {
 func (r *run) fail(s *state, err error) error {
 	e := newError(s.node, err)
 	if cause := context.Cause(r.ctx); cause != nil && (e.Code() == abi.Cancelled || errors.Is(err, context.Cause(r.ctx)) || errors.Is(err, context.Canceled)) {
-		e.err = abi.Errorf(abi.Cancelled, "cancelled: %w", cause)
+		c := abi.Errorf(abi.Cancelled, "cancelled: %w", cause)
+		if a, ok := errors.AsType[*abi.Error](err); ok { // where it was
+			c.Stack, c.Log = a.Stack, a.Log
+		}
+		e.err = c
 	}
 	r.mu.Lock()
 	if r.err == nil {

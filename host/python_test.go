@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -96,55 +98,83 @@ var pythonExceptions = []struct{ name, do, want string }{
 
 func TestPython(t *testing.T) {
 	folder := pythonFolder(t)
-	source, err := os.ReadFile(filepath.Join(folder, "python.wasm"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := newPython(t, folder)
-	m := p.compile(source)
-	system := memory.Open()
-	t.Cleanup(func() { _ = system.Close() })
-
+	p.compile(filepath.Join(folder, "python.wasm"))
+	g := p.first()
 	begun := time.Now()
-	mem, err := memory.New(pythonMemory, memory.Reservation)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if mem.Reallocate(p.least) == nil {
-		t.Fatal("no memory")
-	}
-	g := p.instantiate(m, mem)
-	g.begin()
-	g.call("initialize", p.rewritten.Init)
-	g.call("initialize", "_initialize")
-	g.end()
-	if status := g.turn(pythonSetup); status != 0 {
-		t.Fatalf("status %d: %s", status, g.said.String())
-	}
-	snapshot, err := system.Snapshot(mem)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(snapshot.Close)
-	globals := make([]uint64, len(p.rewritten.Globals))
-	g.engine.Globals(globals)
-	t.Logf("first instance, with its imports and a snapshot of %d MiB: %v", snapshot.Stored()>>20, time.Since(begun).Round(time.Millisecond))
-
-	begun = time.Now()
-	if mem, err = snapshot.New(pythonMemory, memory.Reservation); err != nil {
-		t.Fatal(err)
-	}
-	second := p.instantiate(m, mem)
-	second.engine.SetGlobals(globals)
+	second := p.another()
 	t.Logf("an instance from the snapshot: %v", time.Since(begun))
+	t.Run("calls", g.testCalls)
+	t.Run("calls of one from the snapshot", second.testCalls)
+	t.Run("exceptions", g.testExceptions)
+	t.Logf("stack: %d bytes at the most", p.deepest)
+}
 
-	for _, c := range []struct {
-		name string
-		g    *pythonGuest
-	}{{"the first instance", g}, {"an instance from the snapshot", second}} {
-		t.Run(c.name, func(t *testing.T) { c.g.calls(t, globals) })
-		t.Run(c.name+", exceptions", func(t *testing.T) { c.g.exceptions(t, globals) })
+// testCalls makes calls with a reset after each: none sees another.
+func (g *pythonGuest) testCalls(t *testing.T) {
+	var calls, resets []time.Duration
+	var pages []uint64
+	var want any
+	for k := range 50 {
+		begun := time.Now()
+		status := g.turn(t, fmt.Sprintf("answer([f(3, %d), state()])", k+1))
+		calls = append(calls, time.Since(begun))
+		var got []any
+		if err := json.Unmarshal(g.answer, &got); err != nil || status != 0 {
+			t.Fatalf("status %d, %q, %v: %s", status, g.answer, err, g.said.String())
+		}
+		n := 3 * float64(k+1) // 0² + 1² + ... + (n-1)²
+		if want == nil {
+			want = got[1]
+		}
+		if sum := (n - 1) * n * (2*n - 1) / 6; got[0] != sum || !reflect.DeepEqual(got[1], want) {
+			t.Errorf("call %d: got %v, want [%v %v]", k, got, sum, want)
+		}
+		if g.memory.Grew() || g.engine.Spent() {
+			t.Fatalf("call %d: it cannot be reset: grew %v, spent %v", k, g.memory.Grew(), g.engine.Spent())
+		}
+		begun = time.Now()
+		g.reset(t)
+		resets = append(resets, time.Since(begun))
+		pages = append(pages, g.memory.Resident()/4096)
 	}
+	if state := want.([]any); state[0] != 1.0 || state[1] != 1.0 {
+		t.Errorf("the state is %v after one call", state)
+	}
+	t.Logf("medians: a call %v, a reset %v, pages restored %d", middle(calls), middle(resets), middle(pages))
+}
+
+func middle[T cmp.Ordered](of []T) T { return slices.Sorted(slices.Values(of))[len(of)/2] }
+
+// testExceptions raises what there is, and each time the next call is right.
+func (g *pythonGuest) testExceptions(t *testing.T) {
+	next := func() {
+		t.Helper()
+		if g.memory.Grew() || g.engine.Spent() {
+			t.Logf("replaced: grew %v, spent %v", g.memory.Grew(), g.engine.Spent())
+			g = g.another()
+		} else {
+			g.reset(t)
+		}
+		if status := g.turn(t, "answer([f(2, 2), calls])"); status != 0 || string(g.answer) != "[14.0, 0]" {
+			t.Errorf("the next call: status %d, %s, %s", status, g.answer, g.said.String())
+		}
+		g.reset(t)
+	}
+	for _, c := range pythonExceptions {
+		begun := time.Now()
+		status := g.turn(t, "answer(caught("+c.do+"))")
+		var got string
+		if err := json.Unmarshal(g.answer, &got); err != nil || status != 0 || got != c.want {
+			t.Errorf("%s: got %q (status %d, %v), want %q\n%s", c.name, got, status, err, c.want, g.said.String())
+		}
+		t.Logf("%s: %v, %v", c.name, time.Since(begun), g.engine.Spent())
+		next()
+	}
+	if status := g.turn(t, "f(1, 1)\nraise ValueError('gone')"); status == 0 || !strings.HasSuffix(g.said.String(), "ValueError: gone\n") {
+		t.Errorf("not caught: status %d: %s", status, g.said.String())
+	}
+	next()
 }
 
 // pythonFolder returns where python.wasm and its library are.
@@ -168,6 +198,9 @@ type python struct {
 	rewritten *instrument.Rewritten
 	least     uint64 // bytes of memory
 	config    wasi.Config
+	module    engine.Module
+	snapshot  *memory.Snapshot // of an instance that has run pythonSetup
+	globals   []uint64
 	deepest   int64 // stack that a guest was seen to use, where the engine says so
 }
 
@@ -224,8 +257,12 @@ func (p *python) poll(_ any, stack int64) error {
 }
 
 // compile rewrites and compiles the module, and then takes it from the cache.
-func (p *python) compile(source []byte) (m engine.Module) {
+func (p *python) compile(path string) {
 	t := p.t
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	d, err := instrument.Describe(source)
 	if err != nil {
 		t.Fatal(err)
@@ -235,32 +272,74 @@ func (p *python) compile(source []byte) (m engine.Module) {
 	if p.rewritten, err = instrument.Rewrite(source, p.engine.Check()); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("rewritten in %v, from %d to %d MB", time.Since(begun).Round(time.Millisecond), len(source)/1e6, len(p.rewritten.Binary)/1e6)
+	t.Logf("rewritten in %v, from %d to %d MB", time.Since(begun), len(source)/1e6, len(p.rewritten.Binary)/1e6)
 	if p.rewritten.Unsafe != "" {
 		t.Fatal("it cannot be reset: ", p.rewritten.Unsafe)
 	}
 	id := sha256.Sum256(source)
-	for _, how := range []string{"compiled", "loaded"} {
-		if m != nil {
-			if err := m.Close(); err != nil {
+	for _, how := range []string{"compiled", "taken from the cache"} {
+		if p.module != nil {
+			if err := p.module.Close(); err != nil {
 				t.Fatal(err)
 			}
 		}
 		begun = time.Now()
-		if m, err = p.engine.Compile(t.Context(), p.rewritten, id); err != nil {
+		if p.module, err = p.engine.Compile(t.Context(), p.rewritten, id); err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("%s by %s in %v", how, p.engine.Name(), time.Since(begun).Round(time.Millisecond))
+		t.Logf("%s in %v", how, time.Since(begun))
 	}
-	t.Cleanup(func() { _ = m.Close() })
+	t.Cleanup(func() { _ = p.module.Close() })
 	p.rewritten.Binary = nil
-	return m
+}
+
+// first makes the instance that the snapshot is taken of.
+func (p *python) first() *pythonGuest {
+	t := p.t
+	system := memory.Open()
+	t.Cleanup(func() { _ = system.Close() })
+	begun := time.Now()
+	mem, err := memory.New(pythonMemory, memory.Reservation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mem.Reallocate(p.least) == nil {
+		t.Fatal("the system has no memory")
+	}
+	g := p.instantiate(mem)
+	g.begin()
+	if p.rewritten.Init != "" {
+		g.call(t, p.rewritten.Init)
+	}
+	g.call(t, "_initialize")
+	g.end(t)
+	if status := g.turn(t, pythonSetup); status != 0 {
+		t.Fatalf("status %d: %s", status, g.said.String())
+	}
+	if p.snapshot, err = system.Snapshot(mem); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.snapshot.Close)
+	p.globals = make([]uint64, len(p.rewritten.Globals))
+	g.engine.Globals(p.globals)
+	t.Logf("first instance, with its imports and a snapshot of %d MiB: %v", p.snapshot.Stored()>>20, time.Since(begun))
+	return g
+}
+
+// another makes an instance from the snapshot.
+func (p *python) another() *pythonGuest {
+	mem, err := p.snapshot.New(pythonMemory, memory.Reservation)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	g := p.instantiate(mem)
+	g.engine.SetGlobals(p.globals)
+	return g
 }
 
 // A pythonGuest is an instance.
 type pythonGuest struct {
 	*python
-	module engine.Module
 	engine engine.Instance
 	memory *memory.Linear
 	wasi   wasi.State
@@ -269,12 +348,11 @@ type pythonGuest struct {
 	said   bytes.Buffer // on its standard output and error
 }
 
-func (p *python) instantiate(m engine.Module, mem *memory.Linear) *pythonGuest {
-	p.t.Helper()
-	g := &pythonGuest{python: p, module: m, memory: mem}
+func (p *python) instantiate(mem *memory.Linear) *pythonGuest {
+	g := &pythonGuest{python: p, memory: mem}
 	p.t.Cleanup(mem.Discard)
 	var err error
-	if g.engine, err = m.Instantiate(engine.Config{Memory: mem, Tables: host.DefaultTable, Data: g}); err != nil {
+	if g.engine, err = p.module.Instantiate(engine.Config{Memory: mem, Tables: host.DefaultTable, Data: g}); err != nil {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(func() { _ = g.engine.Close() })
@@ -288,36 +366,32 @@ func (g *pythonGuest) begin() {
 	g.wasi.Begin(c)
 }
 
-func (g *pythonGuest) end() {
+func (g *pythonGuest) end(t *testing.T) {
 	if err := g.wasi.End(); err != nil {
-		g.t.Error(err)
+		t.Error(err)
 	}
 }
 
-// call calls an export, of which a trap ends the test.
-func (g *pythonGuest) call(what, export string) {
-	g.t.Helper()
-	if export == "" {
-		return
-	}
+// call calls an export. A trap ends the test.
+func (g *pythonGuest) call(t *testing.T, export string) {
+	t.Helper()
 	if err := g.engine.Call(g.module.Func(export), g.stack[:]); err != nil {
 		trap, _ := errors.AsType[*engine.Trap](err)
-		g.t.Fatalf("%s: %v (%v), in %q\n%s", what, err, trap.Err, trap.Stack, g.said.String())
+		t.Fatalf("%s: %v (%v), in %q\n%s", export, err, trap.Err, trap.Stack, g.said.String())
 	}
 }
 
-// turn runs a source text and returns its status.
-func (g *pythonGuest) turn(source string) uint32 {
-	g.t.Helper()
+// turn runs a source text, as one call of the host would, and returns its status.
+func (g *pythonGuest) turn(t *testing.T, source string) uint32 {
+	t.Helper()
 	g.begin()
-	defer g.end()
+	defer g.end(t)
 	g.answer = nil
 	g.stack[0] = uint64(len(source))
-	g.call(source, "host_alloc")
-	at := g.stack[0]
-	copy(g.memory.Bytes()[at:], source)
+	g.call(t, "host_alloc")
+	copy(g.memory.Bytes()[g.stack[0]:], source)
 	g.stack[1] = uint64(len(source))
-	g.call(source, "turn")
+	g.call(t, "turn")
 	return uint32(g.stack[0])
 }
 
@@ -339,11 +413,11 @@ func hostCall(data any, mem []byte, stack []uint64) error {
 	return nil
 }
 
-// reset brings an instance back to the snapshot.
-func (g *pythonGuest) reset(globals []uint64) {
-	g.t.Helper()
+// reset brings the instance back to the snapshot.
+func (g *pythonGuest) reset(t *testing.T) {
+	t.Helper()
 	if err := g.memory.Reset(); err != nil {
-		g.t.Fatal(err)
+		t.Fatal(err)
 	}
-	g.engine.SetGlobals(globals)
+	g.engine.SetGlobals(g.globals)
 }

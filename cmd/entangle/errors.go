@@ -86,8 +86,25 @@ func printError(w io.Writer, err error) {
 	if a == nil {
 		return
 	}
-	section(w, "stack", a.Stack)
+	section(w, "stack", folded(a.Stack))
 	section(w, "log", a.Log)
+}
+
+// folded returns lines with those that repeat in a row, as recursion has them, as one.
+func folded(lines []string) (out []string) {
+	for i := 0; i < len(lines); {
+		n := 1
+		for i+n < len(lines) && lines[i+n] == lines[i] {
+			n++
+		}
+		if line := lines[i]; n > 2 {
+			out = append(out, fmt.Sprintf("%s, %d times", line, n))
+		} else {
+			out = append(out, lines[i:i+n]...)
+		}
+		i += n
+	}
+	return out
 }
 
 func section(w io.Writer, name string, lines []string) {
