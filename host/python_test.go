@@ -38,11 +38,10 @@ const pythonMemory = 1 << 30 // bytes, the most that it may have
 const pythonSetup = `
 import _host, json, sys
 import numpy as np
-from contourpy import _contourpy
-from PIL import Image, ImageDraw, ImageFont
+from contourpy import contour_generator
+from scipy.spatial import ConvexHull
 
 calls, table, rng = 0, np.zeros(1000), np.random.default_rng(7)
-axes = np.meshgrid(np.arange(3.0), np.arange(3.0))
 
 def answer(v):
     _host.call(json.dumps(v).encode())
@@ -70,17 +69,7 @@ class Repr:
     def __repr__(self):
         return repr(self)
 
-def floating():
-    with np.errstate(divide="raise"):
-        return np.float64(1) / np.zeros(1)
-
-def throw():
-    return _contourpy.SerialContourGenerator(*axes, np.zeros((2, 2)), x_chunk_size=1, y_chunk_size=1)
-
-def glyphs():
-    image = Image.new("L", (900, 900))
-    ImageDraw.Draw(image).text((0, 0), "\u00e6g&@", font=ImageFont.load_default(700), fill=255)
-    return int(np.asarray(image).astype(np.int64).sum() > 0)
+f(3, 50)  # the first product makes the memory grow by a buffer
 `
 
 // pythonExceptions are what pythonSetup's caught returns.
@@ -88,12 +77,11 @@ var pythonExceptions = []struct{ name, do, want string }{
 	{"Python", `lambda: {}["x"]`, "KeyError: 'x'"},
 	{"NumPy", "lambda: np.linalg.inv(np.zeros((2, 2)))", "LinAlgError: Singular matrix"},
 	{"NumPy's shapes", "lambda: np.zeros(3) + np.zeros(4)", "ValueError: operands could not be broadcast together with shapes (3,) (4,) "},
-	{"floating point", "floating", "FloatingPointError: divide by zero encountered in divide"},
-	{"C++", "throw", "ValueError: x, y and z arrays must have the same shape"},
-	{"setjmp", "glyphs", "1"},
+	{"C++", "lambda: contour_generator(z=np.eye(4)).filled(2.0, 1.0)", "ValueError: upper_level must be larger than lower_level"},
+	{"setjmp", "lambda: ConvexHull([[0, 0], [1, 1], [2, 2]])", "QhullError: QH6154 Qhull precision error: Initial simplex is flat"},
 	{"recursion", "lambda: deep(0)", "RecursionError: maximum recursion depth exceeded"},
-	{"recursion in C", "lambda: repr(Repr())", "RecursionError: maximum recursion depth exceeded"},
-	{"out of memory", "lambda: np.ones(3 << 29, dtype=np.uint8)", "_ArrayMemoryError: Unable to allocate 1.50 GiB for an array with shape (1610612736,) and data type uint8"},
+	{"recursion in C", "lambda: repr(Repr())", "RecursionError: Stack overflow (used 112 kB)"},
+	{"out of memory", "lambda: np.ones(3 << 29, dtype=np.uint8)", "MemoryError: Unable to allocate 1.50 GiB for an array with shape (1610612736,) and data type uint8"},
 }
 
 func TestPython(t *testing.T) {
@@ -106,7 +94,7 @@ func TestPython(t *testing.T) {
 	t.Logf("an instance from the snapshot: %v", time.Since(begun))
 	t.Run("calls", g.testCalls)
 	t.Run("calls of one from the snapshot", second.testCalls)
-	t.Run("exceptions", g.testExceptions)
+	t.Run("exceptions", p.another().testExceptions)
 	t.Logf("stack: %d bytes at the most", p.deepest)
 }
 
@@ -165,7 +153,7 @@ func (g *pythonGuest) testExceptions(t *testing.T) {
 		begun := time.Now()
 		status := g.turn(t, "answer(caught("+c.do+"))")
 		var got string
-		if err := json.Unmarshal(g.answer, &got); err != nil || status != 0 || got != c.want {
+		if err := json.Unmarshal(g.answer, &got); err != nil || status != 0 || !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s: got %q (status %d, %v), want %q\n%s", c.name, got, status, err, c.want, g.said.String())
 		}
 		t.Logf("%s: %v, %v", c.name, time.Since(begun), g.engine.Spent())
@@ -227,8 +215,9 @@ func newPython(t *testing.T, folder string) *python {
 		Cache: os.Getenv("ENTANGLE_PYTHON_CACHE"), // a run takes minutes less with it
 		Functions: []engine.Function{{Module: "host", Name: "call", Call: hostCall,
 			Type: instrument.FuncType{Params: []instrument.ValType{i32, i32, i32, i32}, Results: []instrument.ValType{i32}}}},
-		Poll: p.poll,
-		Warn: func(msg string, err error) { t.Errorf("%s: %v", msg, err) },
+		Stack: host.MaxStack,
+		Poll:  p.poll,
+		Warn:  func(msg string, err error) { t.Errorf("%s: %v", msg, err) },
 	}
 	if opts.Cache == "" {
 		opts.Cache = t.TempDir()
@@ -250,7 +239,7 @@ func newPython(t *testing.T, folder string) *python {
 
 func (p *python) poll(_ any, stack int64) error {
 	runtime.Gosched()
-	if p.deepest = max(p.deepest, stack); stack > host.DefaultStack {
+	if p.deepest = max(p.deepest, stack); stack > host.MaxStack {
 		return fmt.Errorf("%d bytes of stack", stack)
 	}
 	return nil
@@ -389,7 +378,7 @@ func (g *pythonGuest) turn(t *testing.T, source string) uint32 {
 	g.answer = nil
 	g.stack[0] = uint64(len(source))
 	g.call(t, "host_alloc")
-	copy(g.memory.Bytes()[g.stack[0]:], source)
+	copy(g.memory.Bytes()[uint32(g.stack[0]):], source)
 	g.stack[1] = uint64(len(source))
 	g.call(t, "turn")
 	return uint32(g.stack[0])
@@ -399,16 +388,17 @@ func (g *pythonGuest) turn(t *testing.T, source string) uint32 {
 // for the answer's memory.
 func hostCall(data any, mem []byte, stack []uint64) error {
 	g := data.(*pythonGuest)
-	g.answer = slices.Clone(mem[stack[0]:][:stack[1]])
+	p := [4]uint32{uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3])}
+	g.answer = slices.Clone(mem[p[0]:][:p[1]])
 	const reply = "null"
 	nested := []uint64{uint64(len(reply))}
 	if err := g.engine.Call(g.module.Func("host_alloc"), nested); err != nil {
 		return err
 	}
 	mem = g.memory.Bytes() // it may have grown
-	copy(mem[nested[0]:], reply)
-	binary.LittleEndian.PutUint32(mem[stack[2]:], uint32(nested[0]))
-	binary.LittleEndian.PutUint32(mem[stack[3]:], uint32(len(reply)))
+	copy(mem[uint32(nested[0]):], reply)
+	binary.LittleEndian.PutUint32(mem[p[2]:], uint32(nested[0]))
+	binary.LittleEndian.PutUint32(mem[p[3]:], uint32(len(reply)))
 	stack[0] = 0
 	return nil
 }

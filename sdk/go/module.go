@@ -173,6 +173,7 @@ func (m *module) register(name string, fn any, opts []Option) error {
 			return err
 		}
 	}
+	warmCall(t.fn.Type())
 	m.tasks = append(m.tasks, t)
 	return nil
 }

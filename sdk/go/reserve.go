@@ -14,6 +14,7 @@ func Reserve(bytes int) {
 	room := make([]byte, bytes) // fresh memory is zero already, so nothing touches it
 	runtime.KeepAlive(room)
 	runtime.GC()
+	deepen(1)
 	// The collector first runs at minHeap scaled by this percentage.
 	const minHeap = 4 << 20
 	debug.SetGCPercent(max(100, bytes/(minHeap/100)))
