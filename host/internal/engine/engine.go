@@ -84,8 +84,9 @@ type Config struct {
 // An Instance is one instance of a module, for one goroutine at a time.
 type Instance interface {
 	// Call calls the exported function of that number. On entry stack holds the
-	// parameters, on return the results; it is as long as the longer of both. Its
-	// errors are a [*Trap].
+	// parameters, on return the results; it is as long as the longer of both. Above
+	// the 32 bits of a result that has no more there may be anything. Its errors are a
+	// [*Trap].
 	Call(fn int, stack []uint64) error
 	// Stop makes what runs trap soon, and whatever is called later, until Resume.
 	// Any goroutine may call it while the instance is open. Engines that poll ignore

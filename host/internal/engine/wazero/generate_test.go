@@ -26,7 +26,7 @@ const generated = api.CoreFeaturesV2 | experimental.CoreFeaturesThreads | experi
 // end, and a compiler and an interpreter see the same results, the same traps and
 // the same memory. So where a rewritten module differs, rewriting is to blame.
 func TestGenerated(t *testing.T) {
-	seeds := 2000
+	seeds := 500
 	if testing.Short() {
 		seeds = 150
 	}

@@ -200,7 +200,16 @@ func (m *module) hostModules(ctx context.Context) error {
 			return fmt.Errorf("no function %s.%s is offered", mod, name)
 		}
 		call := m.engine.opts.Functions[i].Call
+		var halves []int // parameters above whose 32 bits wazero leaves anything
+		for k, t := range f.ParamTypes() {
+			if t == api.ValueTypeI32 || t == api.ValueTypeF32 {
+				halves = append(halves, k)
+			}
+		}
 		b.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(ctx context.Context, stack []uint64) {
+			for _, k := range halves {
+				stack[k] = uint64(uint32(stack[k]))
+			}
 			i := ctx.(*instance)
 			var mem []byte
 			if i.memory != nil {
