@@ -69,6 +69,13 @@ class Repr:
     def __repr__(self):
         return repr(self)
 
+def over():
+    contours.filled(2.0, 1.0)
+
+def flat():
+    ConvexHull(line)
+
+contours, line = contour_generator(z=np.eye(4)), [[0, 0], [1, 1], [2, 2]]
 f(3, 50)  # the first product makes the memory grow by a buffer
 `
 
@@ -77,8 +84,10 @@ var pythonExceptions = []struct{ name, do, want string }{
 	{"Python", `lambda: {}["x"]`, "KeyError: 'x'"},
 	{"NumPy", "lambda: np.linalg.inv(np.zeros((2, 2)))", "LinAlgError: Singular matrix"},
 	{"NumPy's shapes", "lambda: np.zeros(3) + np.zeros(4)", "ValueError: operands could not be broadcast together with shapes (3,) (4,) "},
-	{"C++", "lambda: contour_generator(z=np.eye(4)).filled(2.0, 1.0)", "ValueError: upper_level must be larger than lower_level"},
-	{"setjmp", "lambda: ConvexHull([[0, 0], [1, 1], [2, 2]])", "QhullError: QH6154 Qhull precision error: Initial simplex is flat"},
+	{"C++", "over", "ValueError: upper_level must be larger than lower_level"},
+	{"setjmp", "flat", "QhullError: QH6154 Qhull precision error: Initial simplex is flat"},
+	{"C++, often", "lambda: len([caught(over) for _ in range(20_000)])", "20000"},
+	{"setjmp, often", "lambda: len([caught(flat) for _ in range(500)])", "500"},
 	{"recursion", "lambda: deep(0)", "RecursionError: maximum recursion depth exceeded"},
 	{"recursion in C", "lambda: repr(Repr())", "RecursionError: Stack overflow (used 112 kB)"},
 	{"out of memory", "lambda: np.ones(3 << 29, dtype=np.uint8)", "MemoryError: Unable to allocate 1.50 GiB for an array with shape (1610612736,) and data type uint8"},

@@ -12,8 +12,6 @@ import (
 	"entangle.example/entangle/abi"
 )
 
-func init() { warm() }
-
 //go:wasmimport entangle_v1 log
 func importLog(level int32, text unsafe.Pointer, size uint32) uint32
 

@@ -144,6 +144,31 @@ const (
 	HostFunctionStopped = "stopped by the host" // Err says why
 )
 
+// Await returns what compile does, or, if ctx ends first, its cause: what is compiled
+// then is compiled to its end, and closed.
+func Await(ctx context.Context, compile func() (Module, error)) (Module, error) {
+	type result struct {
+		m   Module
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		m, err := compile()
+		done <- result{m, err}
+	}()
+	select {
+	case r := <-done:
+		return r.m, r.err
+	case <-ctx.Done():
+		go func() {
+			if r := <-done; r.err == nil {
+				_ = r.m.Close() // nobody waits for it any more
+			}
+		}()
+		return nil, context.Cause(ctx)
+	}
+}
+
 // Dependency returns the version of a module that this program is built with.
 func Dependency(path string) string {
 	if info, ok := debug.ReadBuildInfo(); ok {

@@ -21,19 +21,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
-	"time"
 	"unsafe"
 
+	"entangle.example/entangle/host/internal/engine"
 	"entangle.example/entangle/host/internal/instrument"
-)
-
-const (
-	// unfinished is how the name of a file ends that is being written.
-	unfinished = ".tmp"
-	// abandoned is how old an unfinished file is whose process has died.
-	abandoned = time.Hour
 )
 
 // entry returns the file of the module id below a cache directory. It is another
@@ -48,7 +40,7 @@ func (e *wasmtimeEngine) load(r *instrument.Rewritten, id [32]byte) (*C.wasmtime
 		return e.translate(r.Binary)
 	}
 	path := entry(e.opts.Cache, id)
-	if err := prepare(filepath.Dir(path)); err != nil {
+	if err := engine.PrepareCache(filepath.Dir(path)); err != nil {
 		e.opts.Warn("the compiled module cannot be cached", err)
 		return e.translate(r.Binary)
 	}
@@ -66,24 +58,6 @@ func (e *wasmtimeEngine) load(r *instrument.Rewritten, id [32]byte) (*C.wasmtime
 		e.opts.Warn("the compiled module cannot be cached", err)
 	}
 	return m, nil
-}
-
-// prepare makes the directory, and reports why others may have written into it.
-func prepare(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return err
-	}
-	if s, ok := info.Sys().(*syscall.Stat_t); ok && int64(s.Uid) != int64(os.Geteuid()) {
-		return fmt.Errorf("%s: it belongs to another user", dir)
-	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("%s: others may write there", dir)
-	}
-	return nil
 }
 
 // open maps the compiled module in the file path, if its checksum is right.
@@ -134,8 +108,8 @@ func save(m *C.wasmtime_module_t, path string) (err error) {
 	defer C.wasm_byte_vec_delete(&v)
 	code := unsafe.Slice((*byte)(v.data), v.size)
 	dir := filepath.Dir(path)
-	sweep(dir)
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".*"+unfinished)
+	engine.SweepCache(dir)
+	f, err := os.CreateTemp(dir, filepath.Base(path)+".*"+engine.Unfinished)
 	if err != nil {
 		return err
 	}
@@ -160,18 +134,4 @@ func save(m *C.wasmtime_module_t, path string) (err error) {
 		err = os.Rename(f.Name(), path)
 	}
 	return err
-}
-
-// sweep removes what processes that died have left in dir.
-func sweep(dir string) {
-	all, err := os.ReadDir(dir)
-	if err != nil {
-		return
-	}
-	for _, d := range all {
-		info, err := d.Info()
-		if err == nil && strings.HasSuffix(d.Name(), unfinished) && time.Since(info.ModTime()) > abandoned {
-			_ = os.Remove(filepath.Join(dir, d.Name()))
-		}
-	}
 }

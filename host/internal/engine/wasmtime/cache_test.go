@@ -161,13 +161,13 @@ func TestCacheShared(t *testing.T) {
 	c.warned("")
 	// What a process that died has left is removed, and what another writes is not.
 	dir := filepath.Dir(c.path)
-	dead, alive := filepath.Join(dir, "dead"+unfinished), filepath.Join(dir, "alive"+unfinished)
+	dead, alive := filepath.Join(dir, "dead"+engine.Unfinished), filepath.Join(dir, "alive"+engine.Unfinished)
 	for _, path := range []string{dead, alive} {
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	old := time.Now().Add(-2 * abandoned)
+	old := time.Now().Add(-2 * time.Hour)
 	if err := errors.Join(os.Chtimes(dead, old, old), os.Remove(c.path)); err != nil {
 		t.Fatal(err)
 	}

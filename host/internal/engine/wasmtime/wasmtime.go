@@ -53,7 +53,7 @@ type wasmtimeEngine struct {
 	linker    *C.wasmtime_linker_t // of all modules; complete before the first
 	functions []function
 	words     controlWords
-	users     atomic.Int64 // compilations, and one until Close
+	users     atomic.Int64 // compilations, modules, and one until Close
 }
 
 // A function is an engine.Function as the calls need it.
@@ -132,8 +132,8 @@ func (e *wasmtimeEngine) Close() error {
 	return nil
 }
 
-// release frees the engine, unless it compiles what nobody waits for any more: then
-// the compilation does.
+// release frees the engine once nobody uses it: it may be compiling what nobody waits
+// for any more.
 func (e *wasmtimeEngine) release() {
 	if e.users.Add(-1) == 0 {
 		C.wasmtime_linker_delete(e.linker)
@@ -142,38 +142,19 @@ func (e *wasmtimeEngine) release() {
 	}
 }
 
-// Compile gives up when ctx ends; what wasmtime is compiling then, it compiles to
-// the end, and it is thrown away.
 func (e *wasmtimeEngine) Compile(ctx context.Context, r *instrument.Rewritten, id [32]byte) (engine.Module, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	type result struct {
-		m   *module
-		err error
-	}
-	done := make(chan result, 1)
-	e.users.Add(1)
-	go func() {
+	e.users.Add(1) // the compilation, then the module
+	return engine.Await(ctx, func() (engine.Module, error) {
 		m, err := e.compile(r, id)
-		done <- result{m, err}
-	}()
-	select {
-	case r := <-done:
-		e.release()
-		if r.err != nil {
-			return nil, r.err
-		}
-		return r.m, nil
-	case <-ctx.Done():
-		go func() {
-			if r := <-done; r.m != nil {
-				_ = r.m.Close()
-			}
+		if err != nil {
 			e.release()
-		}()
-		return nil, context.Cause(ctx)
-	}
+			return nil, err
+		}
+		return m, nil
+	})
 }
 
 type module struct {
@@ -205,14 +186,14 @@ func (e *wasmtimeEngine) compile(r *instrument.Rewritten, id [32]byte) (_ *modul
 		return nil, explain(r, err)
 	}
 	if err = takeError(C.wasmtime_linker_instantiate_pre(e.linker, m.native, &m.pre)); err != nil {
-		_ = m.Close()
+		m.free()
 		return nil, err
 	}
 	defined := len(described.Memories)
 	m.memory = r.Control != "" && defined == 2 || r.Control == "" && defined == 1
 	m.heaps = int(C.entangle_count_memories(e.native, m.pre)) - defined
 	if m.heaps != 0 && m.heaps != 1 {
-		_ = m.Close()
+		m.free()
 		return nil, fmt.Errorf("wasmtime asks for %d memories, and the module has %d", m.heaps+defined, defined)
 	}
 	return m, nil
@@ -253,6 +234,12 @@ func (m *module) Func(name string) int {
 }
 
 func (m *module) Close() error {
+	m.free()
+	m.engine.release()
+	return nil
+}
+
+func (m *module) free() {
 	if m.pre != nil {
 		C.wasmtime_instance_pre_delete(m.pre)
 	}
@@ -260,5 +247,4 @@ func (m *module) Close() error {
 		C.wasmtime_module_delete(m.native)
 	}
 	m.pre, m.native = nil, nil
-	return nil
 }

@@ -18,40 +18,18 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
+	"entangle.example/entangle/host/internal/engine"
 	"entangle.example/entangle/host/internal/instrument"
 )
 
-const (
-	sumsFile = "SHA256SUMS"
-	// unfinished is how the name of an entry ends that is being made or removed.
-	unfinished = ".tmp"
-	// abandoned is how old an unfinished entry is whose process has died.
-	abandoned = time.Hour
-)
+const sumsFile = "SHA256SUMS"
 
 // entryName returns the directory of the module id below a cache directory. It is
 // another one for each version of the rewriter; versions of the engine share it,
 // and displace each other.
 func entryName(cache string, id [32]byte) string {
 	return filepath.Join(cache, "wazero", fmt.Sprintf("%s-%d", hex.EncodeToString(id[:]), instrument.RewriteVersion))
-}
-
-// prepare makes the directory that the entry dir is in.
-func prepare(dir string) error {
-	parent := filepath.Dir(dir)
-	if err := os.MkdirAll(parent, 0o700); err != nil {
-		return err
-	}
-	info, err := os.Stat(parent)
-	if err == nil {
-		err = onlyOurs(info)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", parent, err)
-	}
-	return nil
 }
 
 // checkEntry compares what is in dir with its list.
@@ -98,15 +76,8 @@ func sums(dir string) (string, error) {
 // processes that died have left there.
 func newEntry(dir string) (string, error) {
 	parent := filepath.Dir(dir)
-	if all, err := os.ReadDir(parent); err == nil {
-		for _, d := range all {
-			info, err := d.Info()
-			if err == nil && strings.HasSuffix(d.Name(), unfinished) && time.Since(info.ModTime()) > abandoned {
-				_ = os.RemoveAll(filepath.Join(parent, d.Name()))
-			}
-		}
-	}
-	return os.MkdirTemp(parent, filepath.Base(dir)+".*"+unfinished)
+	engine.SweepCache(parent)
+	return os.MkdirTemp(parent, filepath.Base(dir)+".*"+engine.Unfinished)
 }
 
 // publish seals the entry fresh and puts it in the place dir.
@@ -130,8 +101,8 @@ func publish(fresh, dir string) error {
 // removeEntry removes the entry dir: at first from its place, at once.
 func removeEntry(dir string) {
 	gone := dir
-	if !strings.HasSuffix(dir, unfinished) {
-		gone = fmt.Sprintf("%s.%s%s", dir, rand.Text(), unfinished)
+	if !strings.HasSuffix(dir, engine.Unfinished) {
+		gone = fmt.Sprintf("%s.%s%s", dir, rand.Text(), engine.Unfinished)
 		if os.Rename(dir, gone) != nil {
 			return
 		}

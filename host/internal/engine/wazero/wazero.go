@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -41,41 +42,19 @@ func (e *wazeroEngine) Version() string         { return engine.Dependency("gith
 func (e *wazeroEngine) Check() instrument.Check { return instrument.Countdown }
 func (e *wazeroEngine) Close() error            { return nil } // modules own everything
 
-// Compile gives up when ctx ends; what wazero is compiling then, it compiles to the
-// end, and it is thrown away.
 func (e *wazeroEngine) Compile(ctx context.Context, r *instrument.Rewritten, id [32]byte) (engine.Module, error) {
-	type result struct {
-		m   *module
-		err error
-	}
-	done := make(chan result, 1)
-	go func() {
-		m, err := e.compileAny(ctx, r, id)
-		done <- result{m, err}
-	}()
-	select {
-	case r := <-done:
-		if r.err != nil {
-			return nil, r.err
-		}
-		return r.m, nil
-	case <-ctx.Done():
-		go func() {
-			if r := <-done; r.m != nil {
-				_ = r.m.Close()
-			}
-		}()
-		return nil, context.Cause(ctx)
-	}
+	return engine.Await(ctx, func() (engine.Module, error) { return e.compileAny(ctx, r, id) })
 }
 
 // compileAny compiles r, with the cache if there is one and it works.
-func (e *wazeroEngine) compileAny(ctx context.Context, r *instrument.Rewritten, id [32]byte) (*module, error) {
+func (e *wazeroEngine) compileAny(ctx context.Context, r *instrument.Rewritten, id [32]byte) (engine.Module, error) {
 	var cacheErr error
 	if e.opts.Cache != "" {
 		m, err := e.compileCached(ctx, r, entryName(e.opts.Cache, id))
-		if err == nil || ctx.Err() != nil {
-			return m, err
+		if err == nil {
+			return m, nil
+		} else if ctx.Err() != nil {
+			return nil, err
 		}
 		cacheErr = err // or is it the module's fault? Find out without the cache.
 	}
@@ -91,7 +70,7 @@ func (e *wazeroEngine) compileAny(ctx context.Context, r *instrument.Rewritten, 
 
 // compileCached takes the compiled module from the entry dir, or makes that.
 func (e *wazeroEngine) compileCached(ctx context.Context, r *instrument.Rewritten, dir string) (*module, error) {
-	if err := prepare(dir); err != nil {
+	if err := engine.PrepareCache(filepath.Dir(dir)); err != nil {
 		return nil, err
 	}
 	if checkEntry(dir) == nil {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package wazero
+package engine
 
 import (
 	"errors"
@@ -8,9 +8,6 @@ import (
 	"os"
 	"syscall"
 )
-
-// nonBlock keeps an open from waiting, should a FIFO take a file's place.
-const nonBlock = syscall.O_NONBLOCK
 
 // onlyOurs reports why others may have written into a directory: compiled code is
 // run without a question.
