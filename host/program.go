@@ -144,19 +144,22 @@ func (p *program) newMemory(im *image, limit uint64) (*memory.Linear, error) {
 		}
 		return im.memory.New(limit, memory.Reservation)
 	}
-	for _, d := range p.m.desc.Memories { // at most one
-		least := d.Min * memory.PageSize
-		if least > limit {
-			return nil, tooSmall(p.m.name, least, limit)
-		}
-		l, err := memory.New(limit, memory.Reservation)
-		if err == nil && l.Reallocate(least) == nil {
-			l.Free()
-			err = errors.New("the system has no memory for it")
-		}
-		return l, err
+	if len(p.m.desc.Memories) == 0 { // there is at most one
+		return nil, nil
 	}
-	return nil, nil
+	least := p.m.desc.Memories[0].Min * memory.PageSize
+	if least > limit {
+		return nil, tooSmall(p.m.name, least, limit)
+	}
+	l, err := memory.New(limit, memory.Reservation)
+	if err != nil {
+		return nil, err
+	}
+	if l.Reallocate(least) == nil {
+		l.Free()
+		return nil, errors.New("the system has no memory for it")
+	}
+	return l, nil
 }
 
 func tooSmall(name string, least, limit uint64) error {

@@ -51,13 +51,14 @@ func TestSoak(t *testing.T) {
 		}
 	}
 	quarter := soakSamples / 4
-	first, last := meanOf(samples[:quarter]), meanOf(samples[soakSamples-quarter:])
+	// The first quarter is for what grows until it is as large as it is used.
+	first, last := meanOf(samples[quarter:2*quarter]), meanOf(samples[soakSamples-quarter:])
 	for i, what := range []string{"resident KiB", "files", "mappings", "goroutines"} {
-		// For what comes and goes with the moment. In ten million calls, a leak of a
-		// byte in each is more.
-		margin := []float64{max(4<<10, first[0]/20), 2, 32, 2}[i]
+		// For what comes and goes with the moment: resident memory does so in steps of
+		// 12 MiB. In the five million calls between, a leak of two bytes in each is more.
+		margin := []float64{max(8<<10, first[0]/10), 2, 32, 2}[i]
 		if last[i] > first[i]+margin {
-			t.Errorf("%s: %.0f in the first quarter of the calls, %.0f in the last", what, first[i], last[i])
+			t.Errorf("%s: %.0f in the second quarter of the calls, %.0f in the last", what, first[i], last[i])
 		}
 	}
 }
