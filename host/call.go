@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"log/slog"
-	"runtime"
 	"strings"
 	"unicode/utf8"
 
@@ -33,16 +32,16 @@ var importFunctions = func() []engine.Function {
 	return fs
 }()
 
-// yieldEvery is after how many calls of the host a guest lets others run.
-const yieldEvery = 16
+// someCalls is how many calls of the host pass before the clock is looked at.
+const someCalls = 16
 
 // count counts a call of a host function, which may take longer than many checks.
 func (i *instance) count() error {
 	if i.ticket.isStopped() {
 		return errStopped
 	}
-	if i.calls%yieldEvery == yieldEvery-1 {
-		runtime.Gosched() // as poll does
+	if i.calls%someCalls == someCalls-1 {
+		i.yield()
 	}
 	if i.calls++; i.calls > i.limits.HostCalls {
 		return abi.Errorf(abi.LimitHit, "it called the host more than %d times, the limit of a call", i.limits.HostCalls)

@@ -29,7 +29,8 @@ type instance struct {
 	image   *image // that it was made from, or became
 	memory  *memory.Linear
 	ticket  ticket
-	ages    int // how many times the janitor has found it idle
+	ages    int   // how many times the janitor has found it idle
+	yielded int64 // when, of the watchdog's clock
 
 	call
 	stack  []uint64
@@ -292,12 +293,23 @@ func (i *instance) whyStopped() error {
 	return nil
 }
 
-// poll is what a guest in wazero calls now and then. It yields, or a collection,
-// which needs the processor several times, would wait each time for as long as Go
-// lets a goroutine run.
+// yieldEvery is how long a guest runs before it lets others run: a collection needs
+// the processor several times, and would wait each time for as long as Go lets a
+// goroutine run. A worker's goroutine is bound to its thread, so yielding takes tens
+// of microseconds.
+const yieldEvery = time.Millisecond
+
+func (i *instance) yield() {
+	if now := i.program.m.host.watchdog.clock(); now-i.yielded > int64(yieldEvery) {
+		runtime.Gosched()
+		i.yielded = now
+	}
+}
+
+// poll is what a guest in wazero calls now and then.
 func poll(data any, stack int64) error {
-	runtime.Gosched()
 	i := data.(*instance)
+	i.yield()
 	if stack > i.limits.Stack {
 		return stackError(i.limits.Stack)
 	}

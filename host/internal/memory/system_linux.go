@@ -44,6 +44,7 @@ func Open() *System {
 	page := make([]byte, 3*osPage)
 	at := (uintptr(unsafe.Pointer(&page[0])) + osPage - 1) &^ (osPage - 1)
 	b := y.buffers.Get().(*scratch) // on the heap: the kernel writes to it
+	b.room = 1
 	_, _, err = y.scanPages(b, at, at+osPage)
 	y.buffers.Put(b)
 	y.scan = err == nil
@@ -205,6 +206,7 @@ const (
 // scratch is what one scan needs.
 type scratch struct {
 	arg     pmScanArg
+	room    int // how many regions one scan may find: the kernel allocates as many first
 	regions [512]pageRegion
 	entries []uint64
 }
@@ -214,7 +216,7 @@ type scratch struct {
 // has stopped.
 func (y *System) scanPages(b *scratch, from, to uintptr) (n int, end uintptr, err error) {
 	b.arg = pmScanArg{size: uint64(unsafe.Sizeof(b.arg)), start: uint64(from), end: uint64(to),
-		vec: uint64(uintptr(unsafe.Pointer(&b.regions[0]))), vecLen: uint64(len(b.regions)),
+		vec: uint64(uintptr(unsafe.Pointer(&b.regions[0]))), vecLen: uint64(b.room),
 		categoryInverted: pageIsFile | pageIsPFNZero, categoryMask: pageIsFile | pageIsPFNZero,
 		categoryAnyofMask: pageIsPresent | pageIsSwapped, returnMask: pageIsFile}
 	k, _, e := unix.Syscall(unix.SYS_IOCTL, y.pagemap.Fd(), pagemapScan, uintptr(unsafe.Pointer(&b.arg)))
@@ -244,7 +246,7 @@ func (y *System) readPages(b *scratch, from, to uintptr) (n int, end uintptr, er
 			b.regions[n-1].end += osPage
 			continue
 		}
-		if n == len(b.regions) {
+		if n == b.room {
 			return n, at, nil
 		}
 		b.regions[n] = pageRegion{start: uint64(at), end: uint64(at) + osPage}
@@ -261,6 +263,10 @@ func (y *System) restore(l *Linear) (pages int, err error) {
 	}
 	b := y.buffers.Get().(*scratch)
 	defer y.buffers.Put(b)
+	const few = 32
+	if b.room = few; l.private > few/2 {
+		b.room = len(b.regions)
+	}
 	find := y.readPages
 	if y.scan {
 		find = y.scanPages
