@@ -68,6 +68,7 @@ func (m *Module) actorInstance(c *graph.Call, p *program, name string, l *limits
 			return nil, err
 		}
 		a.i, a.ready = i, i.image != nil
+		m.host.actors.Add(1)
 	}
 	a.i.held = a
 	return a.i, nil
@@ -78,6 +79,7 @@ func (m *Module) actorInstance(c *graph.Call, p *program, name string, l *limits
 func (a *actor) leave(i *instance, broken bool) {
 	a.ready = true
 	if broken {
+		i.program.m.host.actors.Add(-1)
 		i.close()
 		a.i = nil
 	}
@@ -90,6 +92,7 @@ func (s *actors) close() {
 	defer s.mu.Unlock()
 	for _, a := range s.by {
 		if a.i != nil {
+			a.i.program.m.host.actors.Add(-1)
 			a.i.close()
 		}
 	}

@@ -3,8 +3,6 @@ package host
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"entangle.example/entangle/host/internal/engine"
 	"entangle.example/entangle/host/internal/engine/wasmtime"
@@ -41,20 +39,17 @@ func Engines() []EngineInfo {
 
 // engineName returns the engine that name, which may be "" or "auto", stands for.
 func engineName(name string) (string, error) {
-	infos := Engines()
-	if name == "" || name == "auto" {
-		return infos[slices.IndexFunc(infos, func(i EngineInfo) bool { return i.Auto })].Name, nil
+	switch {
+	case name == "wazero", name == "wasmtime" && wasmtime.Available:
+		return name, nil
+	case name == "wasmtime":
+		return "", fmt.Errorf("engine %s is not in this program: %s; use auto or wazero", name, wasmtime.Unavailable)
+	case name != "" && name != "auto":
+		return "", fmt.Errorf("unknown engine %q: want auto, wasmtime or wazero", name)
+	case wasmtime.Available:
+		return "wasmtime", nil
 	}
-	var names []string
-	for _, i := range infos {
-		names = append(names, i.Name)
-		if i.Name == name && i.Missing != "" {
-			return "", fmt.Errorf("engine %s is not in this program: %s; use auto or wazero", name, i.Missing)
-		} else if i.Name == name {
-			return name, nil
-		}
-	}
-	return "", fmt.Errorf("unknown engine %q: want auto, %s", name, strings.Join(names, " or "))
+	return "wazero", nil
 }
 
 // engineFor returns the engine of that name, for calls that may use so much stack:

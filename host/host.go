@@ -44,6 +44,7 @@ type Host struct {
 	watchdog *watchdog
 	runs     []workerRun  // of each worker
 	live     atomic.Int64 // instances
+	actors   atomic.Int64 // of these, those of actors
 
 	quit        chan struct{}
 	janitorDone chan struct{}

@@ -156,6 +156,26 @@ var generated = map[string]struct {
 		},
 		";;> load -> ! bad module",
 	},
+	"simd_hidden": { // a loop that is an immediate to whoever reads the number before it right
+		func() string {
+			return function("\x02\x40\xfd\x8c\x00\x0b\x03\x40\x0c\x00\x0b" + strings.Repeat("\x01", 11) + "\x1a\x0b")
+		},
+		`;;> load -> ! bad module "instruction 0xfd 12 in 3 bytes"`,
+	},
+	"names_long": { // 4 MiB, for each frame of a deep stack
+		func() string {
+			return function("\x10\x00") + section(0, named("name"), "\x01", leb(4<<20+6), "\x01\x00", named(strings.Repeat("n", 4<<20)))
+		},
+		";;> f() -> ! limit \"stack\"",
+	},
+	"tables": { // 4,000 operations of milliseconds, one behind the other
+		func() string {
+			fill := "\x41\x00\xd0\x70\x41" + string([]byte{0x80, 0x80, 0x80, 1}) + "\xfc\x11\x00"
+			return header + section(1, "\x01\x60\x00\x00") + section(3, "\x01\x00") + section(4, "\x01\x70\x00"+leb(1<<21)) +
+				section(7, "\x01\x01f\x00\x00") + section(10, "\x01", leb(4000*len(fill)+2), "\x00", strings.Repeat(fill, 4000), "\x0b")
+		},
+		";;> f() -> ! timed out",
+	},
 	"calls": { // 100,000 of a slow function without loops
 		func() string {
 			work := "\x23\x00" + strings.Repeat("\x42\x03\x80", 50_000) + "\x24\x00\x0b" // divides a global

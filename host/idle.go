@@ -58,9 +58,16 @@ func (p *program) take(w *sched.Worker, l *limits) (*instance, error) {
 		return i, nil
 	}
 	im := p.image.Load()
+	imaging := im == nil && p.rewritten.Unsafe == ""
+	if imaging {
+		if least := p.m.leastMemory(); least > l.memory {
+			return nil, tooSmall(p.m.name, least, l.memory)
+		}
+		l = p.imageLimits()
+	}
 	i, err := p.make(im, l)
-	if err == nil && im == nil {
-		i.imaging = p.rewritten.Unsafe == ""
+	if err == nil {
+		i.imaging = imaging
 	}
 	return i, err
 }
@@ -158,8 +165,8 @@ func (h *Host) release() {
 }
 
 // Warm makes n instances of m ahead of the calls that will need them, and keeps
-// that many, as far as [Config.WithIdle] lets. If no call has initialized the module,
-// it does. It fails for a module
+// that many, as far as [Config.WithIdle] lets. If no call has initialized the
+// module, it does. It fails for a module
 // of which each call makes an instance anew ([Info.Reset]).
 func (m *Module) Warm(ctx context.Context, n int) error {
 	if err := m.host.enter(); err != nil {
@@ -202,10 +209,10 @@ func (h *Host) makeRoom() {
 	most := int64(h.config.idleInstances()) * 3 / 4 // so that this is done seldom
 	for _, ages := range []int{1, 0} {
 		for _, p := range h.programs() {
-			if h.live.Load() <= most {
+			if h.live.Load()-h.actors.Load() <= most {
 				return
 			}
-			p.eachIdle(func(i *instance) bool { return i.ages < ages || h.live.Load() <= most })
+			p.eachIdle(func(i *instance) bool { return i.ages < ages || h.live.Load()-h.actors.Load() <= most })
 		}
 	}
 }
@@ -250,8 +257,8 @@ func memoryIsShort() bool {
 	defer f.Close()
 	var total, available uint64
 	for s := bufio.NewScanner(f); s.Scan() && (total == 0 || available == 0); {
-		fields := strings.Fields(s.Text())
-		if k := slices.Index([]string{"MemTotal:", "MemAvailable:"}, fields[0]); k >= 0 && len(fields) > 1 {
+		fields := append(strings.Fields(s.Text()), "", "")
+		if k := slices.Index([]string{"MemTotal:", "MemAvailable:"}, fields[0]); k >= 0 {
 			n, _ := strconv.ParseUint(fields[1], 10, 64)
 			*[]*uint64{&total, &available}[k] = n
 		}

@@ -40,22 +40,23 @@ type instance struct {
 
 // A call is what one call of a guest has.
 type call struct {
-	c       *graph.Call // nil outside of a graph
-	task    string
-	limits  *limits
-	effect  instrument.Effect // of what was called
-	begun   int64             // of the watchdog's clock, if there is a deadline
-	timeout time.Duration
-	log     taskLog
-	wasi    wasi.State
-	done    func() // closes what was opened for it
-	calls   int64  // of host functions
-	inTask  bool   // not in _initialize
-	failed  bool   // the guest called fail
-	reason  string // that it gave
-	worn    bool   // it cannot be reset
-	held    *actor // whose instance it is
-	imaging bool   // the image is to be made of it, once it is initialized
+	c           *graph.Call // nil outside of a graph
+	task        string
+	limits      *limits
+	effect      instrument.Effect // of what was called
+	begun       int64             // of the watchdog's clock, if there is a deadline
+	timeout     time.Duration
+	log         taskLog
+	wasi        wasi.State
+	done        func() // closes what was opened for it
+	calls       int64  // of host functions
+	inTask      bool   // not in _initialize
+	failed      bool   // the guest called fail
+	reason      string // that it gave
+	worn        bool   // it cannot be reset
+	held        *actor // whose instance it is
+	imaging     bool   // the image is to be made of it, once it is initialized
+	initialized bool   // in this call
 
 	sleeping func(time.Duration) error // of wasi.Config, made once
 	asking   func() error
@@ -72,7 +73,10 @@ func (m *Module) acquire(c *graph.Call, streams *wasi.Config) (*instance, error)
 	}
 	p := m.program.Load()
 	if policy.Engine != "" || l.Stack != h.limits.Stack {
-		if p, err = m.programFor(c.Ctx, policy.Engine, l.Stack); err != nil {
+		if p = m.known(policy.Engine, l.Stack); p == nil {
+			c.Block(func() { p, err = m.programFor(c.Ctx, policy.Engine, l.Stack) })
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -130,44 +134,76 @@ func (i *instance) start(ctx context.Context, task string, l *limits, w *wasi.Co
 	if i.memory != nil {
 		i.memory.SetLimit(l.memory)
 	}
-	if i.program.m.wasi {
-		if w.Stdout == nil {
-			w.Stdout = &i.log
-		}
-		if w.Stderr == nil {
-			w.Stderr = &i.log
-		}
-		if len(w.Args) == 0 {
-			w.Args = i.log.args[:]
-		}
-		w.Sleep, w.Stopped = i.sleeping, i.asking
-		i.wasi.Begin(*w)
-	}
 	deadline := int64(noDeadline)
 	if timeout > 0 {
 		i.begun = h.watchdog.clock()
-		deadline = i.begun + int64(timeout)
+		if timeout < noDeadline-time.Duration(i.begun) {
+			deadline = i.begun + int64(timeout)
+		}
 	}
 	h.watchdog.begin(&i.ticket, h.runOf(i.c, ctx), deadline)
-	if i.image == nil && (i.held == nil || !i.held.ready) {
-		if err := i.initialize(); err != nil {
+	if i.imaging {
+		// What this call was given, and its limits, must not be in what all others
+		// begin with.
+		i.limits = i.program.imageLimits()
+		if i.memory != nil {
+			i.memory.SetLimit(i.limits.memory)
+		}
+		i.beginWASI(&wasi.Config{Args: []string{programName(i.program.m.name)}})
+		err := i.initialize()
+		if i.program.m.wasi {
+			if endErr := i.wasi.End(); err == nil {
+				err = endErr
+			}
+		}
+		if err == nil {
+			err = i.program.makeImage(i)
+		}
+		if i.imaging = false; err != nil {
+			i.worn = true
 			return err
 		}
-		if i.imaging {
-			i.imaging = false
-			if err := i.program.makeImage(i); err != nil {
-				i.worn = true
-				return err
+		i.calls, i.limits = 0, l
+		i.log.begin(h.log, task, l)
+		if i.memory != nil {
+			i.memory.SetLimit(l.memory)
+			if n := uint64(len(i.memory.Bytes())); n > l.memory {
+				return tooSmall(i.program.m.name, n, l.memory)
 			}
+		}
+	}
+	i.beginWASI(w)
+	if i.image == nil && (i.held == nil || !i.held.ready) && !i.initialized {
+		if err := i.initialize(); err != nil {
+			return err
 		}
 	}
 	i.inTask = true
 	return nil
 }
 
+// beginWASI gives the guest what w says.
+func (i *instance) beginWASI(w *wasi.Config) {
+	if !i.program.m.wasi {
+		return
+	}
+	if w.Stdout == nil {
+		w.Stdout = &i.log
+	}
+	if w.Stderr == nil {
+		w.Stderr = &i.log
+	}
+	if len(w.Args) == 0 {
+		w.Args = i.log.args[:]
+	}
+	w.Sleep, w.Stopped = i.sleeping, i.asking
+	i.wasi.Begin(*w)
+}
+
 // initialize does for a new instance what the image does for others.
 func (i *instance) initialize() error {
 	p := i.program
+	i.initialized = true
 	for _, fn := range [2]int{p.init, p.begin} {
 		if fn < 0 {
 			continue
@@ -240,7 +276,7 @@ func (i *instance) release(err error) error {
 // clear forgets the call.
 func (i *instance) clear() {
 	i.c, i.held, i.limits, i.effect, i.begun = nil, nil, nil, 0, 0
-	i.calls, i.inTask, i.failed, i.reason, i.imaging, i.worn = 0, false, false, "", false, false
+	i.calls, i.inTask, i.failed, i.reason, i.imaging, i.initialized, i.worn = 0, false, false, "", false, false, false
 }
 
 // reset brings the guest's state back to the image, and reports whether it could.
@@ -363,7 +399,8 @@ func (i *instance) trapError(t *engine.Trap) *abi.Error {
 		return abi.Errorf(abi.LimitHit, "%s: %s", t.Reason, stackError(i.limits.Stack))
 	}
 	e := abi.Errorf(abi.Trapped, "%s", t.Reason)
-	if i.memory != nil && i.memory.Refused() > 0 {
+	starved := t.Reason == engine.Unreachable || t.Reason == engine.OutOfBoundsMemory // what follows a refusal
+	if starved && i.memory != nil && i.memory.Refused() > 0 {
 		e.Code = abi.LimitHit
 		e.Message = fmt.Sprintf("out of memory: it asked for %s, and the limit is %s (raise it with --memory); then %s",
 			sizeText(i.memory.Refused()), sizeText(i.limits.memory), e.Message)

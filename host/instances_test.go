@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"strings"
 	"testing"
 
 	"entangle.example/entangle/abi"
@@ -240,5 +241,21 @@ func TestCallsAllocateNothing(t *testing.T) {
 				t.Errorf("%s: %v allocations a call", name, n)
 			}
 		})
+	}
+}
+
+// What the first call of a module was given is not in the image that others begin
+// with: not its arguments, nor its standard input.
+func TestFirstCall(t *testing.T) {
+	h := open(t, config().WithoutCache().WithCPUs(1))
+	main := load(t, h, "testdata/first.wasm").Task("main")
+	for _, text := range []string{"secret", "second", "third"} {
+		v, err := run(t.Context(), h, main, text, []byte("input of "+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := jsonOf(t, v); text != "secret" && strings.Contains(got, "secret") {
+			t.Errorf("the call for %s finds %s", text, got)
+		}
 	}
 }

@@ -37,7 +37,11 @@ func (m *Module) CompareChecks(ctx context.Context, export string, n int64, roun
 			return 0, 0, err
 		}
 		programs[v] = p
-		defer func() { _ = p.close() }()
+		defer func() {
+			if closeErr := p.close(); err == nil {
+				err = closeErr
+			}
+		}()
 	}
 	l := &m.host.limits
 	for range rounds {

@@ -42,9 +42,9 @@ type Module struct {
 	mostValues int  // the most parameters or results that an export has
 
 	program   atomic.Pointer[program] // for the host's engine
-	compiling sync.Mutex
+	compiling chan struct{}           // holds a value while another program is compiled
 	mu        sync.Mutex
-	others    map[engine.Engine]*program // for other engines, once they are asked for
+	others    map[engineKey]*program // by what policies ask for; several may be the same, and program too
 }
 
 // An Info says what a module is and what it needs.
@@ -119,7 +119,7 @@ func (h *Host) LoadBytes(ctx context.Context, name string, binary []byte) (*Modu
 		return nil, err
 	}
 	defer h.outside.Done()
-	m := &Module{host: h, name: name, id: sha256.Sum256(binary), binary: binary}
+	m := &Module{host: h, name: name, id: sha256.Sum256(binary), binary: binary, compiling: make(chan struct{}, 1)}
 	if old, err := h.module(m.id); old != nil || err != nil {
 		return old, err
 	}
@@ -203,44 +203,51 @@ func (m *Module) allPrograms() (all []*program) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, p := range m.others {
-		all = append(all, p)
+		if !slices.Contains(all, p) {
+			all = append(all, p)
+		}
 	}
 	return all
 }
 
+// known returns the program for an engine and a bound of the stack, if it has been
+// asked for before.
+func (m *Module) known(name string, stack int64) *program {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.others[engineKey{name, stack}]
+}
+
 // programFor returns the program for the engine of that name ("" is the host's) and
-// calls that may use so much stack.
+// calls that may use so much stack. It may have to compile it.
 func (m *Module) programFor(ctx context.Context, name string, stack int64) (*program, error) {
 	e, err := m.host.engineFor(cmp.Or(name, m.host.engine), stack)
 	if err != nil {
 		return nil, abi.Errorf(abi.BadCall, "%w", err)
 	}
-	if p := m.program.Load(); p.engine == e {
-		return p, nil
+	select { // who needs the same one needs it compiled too
+	case m.compiling <- struct{}{}:
+		defer func() { <-m.compiling }()
+	case <-ctx.Done():
+		return nil, causeOf(ctx)
 	}
-	other := func() *program {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		return m.others[e]
-	}
-	if p := other(); p != nil {
-		return p, nil
-	}
-	m.compiling.Lock() // who needs the same one needs it compiled too
-	defer m.compiling.Unlock()
-	if p := other(); p != nil {
-		return p, nil
-	}
-	p, err := m.compile(ctx, e)
-	if err != nil {
+	all := m.allPrograms()
+	k := slices.IndexFunc(all, func(p *program) bool { return p.engine == e })
+	var p *program
+	if k >= 0 {
+		p = all[k]
+	} else if p, err = m.compile(ctx, e); err != nil {
+		if ctx.Err() != nil {
+			return nil, causeOf(ctx)
+		}
 		return nil, abi.Errorf(abi.BadModule, "%s: %w", m.name, err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.others == nil {
-		m.others = map[engine.Engine]*program{}
+		m.others = map[engineKey]*program{}
 	}
-	m.others[e] = p
+	m.others[engineKey{name, stack}] = p
 	return p, nil
 }
 

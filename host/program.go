@@ -115,13 +115,8 @@ func (p *program) close() error {
 }
 
 // makeImage makes the image out of an instance that has been initialized, and
-// nothing else. Where another instance was faster, i stays one that no image holds.
+// nothing else. Where another instance was faster, i keeps an image of its own.
 func (p *program) makeImage(i *instance) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.image.Load() != nil {
-		return nil
-	}
 	im := &image{globals: make([]uint64, len(p.rewritten.Globals))}
 	i.engine.Globals(im.globals)
 	if i.memory != nil {
@@ -132,7 +127,9 @@ func (p *program) makeImage(i *instance) error {
 		im.memory = s
 	}
 	i.image = im
-	p.image.Store(im)
+	if !p.image.CompareAndSwap(nil, im) && im.memory != nil {
+		im.memory.Close() // the memory holds it
+	}
 	return nil
 }
 
@@ -144,10 +141,10 @@ func (p *program) newMemory(im *image, limit uint64) (*memory.Linear, error) {
 		}
 		return im.memory.New(limit, memory.Reservation)
 	}
-	if len(p.m.desc.Memories) == 0 { // there is at most one
+	if len(p.m.desc.Memories) == 0 {
 		return nil, nil
 	}
-	least := p.m.desc.Memories[0].Min * memory.PageSize
+	least := p.m.leastMemory()
 	if least > limit {
 		return nil, tooSmall(p.m.name, least, limit)
 	}
@@ -160,6 +157,26 @@ func (p *program) newMemory(im *image, limit uint64) (*memory.Linear, error) {
 		return nil, errors.New("the system has no memory for it")
 	}
 	return l, nil
+}
+
+// imageLimits are those under which an image is made, whatever call it is made for: the
+// host's, or, if that is more, the memory that the module begins with.
+func (p *program) imageLimits() *limits {
+	l := &p.m.host.limits
+	if least := p.m.leastMemory(); least > l.memory {
+		more := *l
+		more.memory = least
+		l = &more
+	}
+	return l
+}
+
+// leastMemory returns how much linear memory the module begins with, in bytes.
+func (m *Module) leastMemory() uint64 {
+	if len(m.desc.Memories) == 0 { // there is at most one
+		return 0
+	}
+	return m.desc.Memories[0].Min * memory.PageSize
 }
 
 func tooSmall(name string, least, limit uint64) error {
@@ -190,7 +207,7 @@ func (p *program) make(im *image, l *limits) (*instance, error) {
 	i.ticket.stop = i.engine.Stop
 	h := p.m.host
 	h.watchdog.add(&i.ticket)
-	if h.live.Add(1) > int64(h.config.idleInstances()) {
+	if h.live.Add(1)-h.actors.Load() > int64(h.config.idleInstances()) {
 		h.makeRoom()
 	}
 	if im != nil {

@@ -18,7 +18,7 @@ package instrument
 
 const (
 	entryWork = 256     // instructions
-	denseWork = 1 << 20 // instructions
+	denseWork = 1 << 17 // instructions
 )
 
 // analysis is what analyze finds, by the number of functions that are defined.

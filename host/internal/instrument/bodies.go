@@ -26,6 +26,7 @@ const (
 	copySite                  // memory.copy
 	initSite                  // memory.init of segment x
 	tableSite                 // table.init, copy or fill
+	dearSite                  // something else that takes long: memory.grow
 	growSite                  // table.grow of table x
 )
 
@@ -112,6 +113,8 @@ func (m *module) body(r *reader, f *definition) {
 			}
 			note(tryHead, 0)
 		case opThrow, opThrowRef:
+			f.size += dear
+			f.effect |= WritesGlobals // the engine keeps something
 			note(throwing, 0)
 		case opEnd:
 			if n := len(m.loops) - 1; n >= 0 && m.loops[n] == depth {
@@ -120,7 +123,11 @@ func (m *module) body(r *reader, f *definition) {
 			}
 			depth--
 		case opCall, opReturnCall:
-			note(callSite, m.funcIndex(r, in.index))
+			fn := m.funcIndex(r, in.index)
+			if fn < m.imported {
+				f.size += dear
+			}
+			note(callSite, fn)
 		case opCallIndirect, opReturnCallIndirect:
 			note(indirect, m.typeIndex(r, in.index))
 		case opRefFunc:
@@ -143,6 +150,8 @@ func (m *module) body(r *reader, f *definition) {
 		case opMemoryGrow:
 			m.needsMemory(r)
 			f.effect |= WritesMemory
+			f.size += dear
+			note(dearSite, 0)
 		case opBulk:
 			m.bulk(r, f, in, note)
 		case opAtomic:
@@ -173,6 +182,10 @@ func (m *module) body(r *reader, f *definition) {
 	}
 }
 
+// dear is as how many instructions one counts that may take microseconds: on a range,
+// a call of the host, memory.grow, an exception.
+const dear = 200
+
 // needsMemory refuses to use a memory where there is none: the one that is added is
 // not the guest's.
 func (m *module) needsMemory(r *reader) {
@@ -183,6 +196,9 @@ func (m *module) needsMemory(r *reader) {
 
 // bulk notes an instruction that works on a range.
 func (m *module) bulk(r *reader, f *definition, in instruction, note func(editKind, uint32)) {
+	if in.sub >= memoryInit && in.sub != dataDrop && in.sub != elemDrop {
+		f.size += dear
+	}
 	switch in.sub {
 	case memoryInit:
 		m.needsMemory(r)

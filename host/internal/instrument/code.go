@@ -27,7 +27,7 @@ const (
 	int64Const
 	float32Const
 	float64Const
-	heapType // s33
+	heapType // of a reference, a byte
 	oneByte
 	bytes16
 	tryTable // a block type and a vector of catch clauses
@@ -187,6 +187,11 @@ func (r *reader) instruction() (in instruction) {
 	in.kind = opcodes[in.op]
 	if in.kind == prefixed {
 		in.sub = r.u32()
+		// Engines read the number as a byte, where it has one: then it must not be
+		// written with more, or what follows is other code to them than to us.
+		if n := r.off - in.start - 1; n > 2 || n == 2 && in.sub < 0x80 {
+			r.fail("instruction %#x %d in %d bytes", in.op, in.sub, n+1)
+		}
 		in.kind = prefixedImmediates(in.op, in.sub)
 	}
 	switch in.kind {
@@ -203,7 +208,9 @@ func (r *reader) instruction() (in instruction) {
 	case blockType:
 		in.index, in.typed = r.blockType()
 	case heapType:
-		r.signed(33)
+		if t := r.valType(); t != funcRef && t != externRef && t != exnRef {
+			r.fail("reference of type %v", t)
+		}
 	case index, function:
 		in.index = r.u32()
 	case twoIndices:
@@ -275,8 +282,10 @@ func (r *reader) memoryIndex() {
 // blockType reads the type of a block: if it is a type index, which one.
 func (r *reader) blockType() (index uint32, typed bool) {
 	if r.off < len(r.data) && r.data[r.off]&0xc0 == 0x40 { // negative, one byte: a value type or none
-		if t := r.byte(); t == 0x63 || t == 0x64 {
-			r.signed(33)
+		if r.data[r.off] == 0x40 {
+			r.off++
+		} else {
+			r.valType()
 		}
 		return 0, false
 	}
@@ -308,12 +317,5 @@ func (r *reader) signed(bits uint) {
 		if r.byte()&0x80 == 0 {
 			return
 		}
-	}
-}
-
-// valType skips a value type.
-func (r *reader) valType() {
-	if t := r.byte(); t == 0x63 || t == 0x64 { // (ref null? ht)
-		r.signed(33)
 	}
 }

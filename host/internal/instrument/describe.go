@@ -245,11 +245,11 @@ func (d *describer) section(id byte, r *reader) {
 		}
 		d.custom[name] = append(d.custom[name], r.bytes(uint32(len(r.data)-r.off)))
 	case typeSection:
-		for range r.count(3) {
-			r.recType(func(t FuncType) { d.types = append(d.types, t) })
+		for range r.items(3) {
+			d.types = append(d.types, r.funcType())
 		}
 	case importSection:
-		for range r.count(4) {
+		for range r.items(4) {
 			d.imported(r)
 		}
 	case functionSection:
@@ -259,11 +259,11 @@ func (d *describer) section(id byte, r *reader) {
 		}
 		d.m.Functions = d.funcs
 	case memorySection:
-		for range r.count(2) {
+		for range r.items(2) {
 			d.m.Memories = append(d.m.Memories, r.memory())
 		}
 	case exportSection:
-		for range r.count(3) {
+		for range r.items(3) {
 			e := Export{Name: r.name(), Kind: Kind(r.byte())}
 			d.exports = append(d.exports, r.u32())
 			d.m.Exports = append(d.m.Exports, e)
@@ -284,12 +284,12 @@ func (d *describer) imported(r *reader) {
 	case FuncKind:
 		d.typeOf = append(d.typeOf, r.u32())
 	case TableKind:
-		r.byte()
+		r.valType()
 		r.limits()
 	case MemoryKind:
 		d.m.Memories = append(d.m.Memories, r.memory())
 	case GlobalKind:
-		r.byte()
+		r.valType()
 		r.byte()
 	case TagKind:
 		r.byte()
@@ -425,41 +425,52 @@ func (r *reader) name() string {
 	return string(b)
 }
 
-// recType reads an item of the type section: a type, or a group of them, which
-// counts as many. Only functions are types here.
-func (r *reader) recType(add func(FuncType)) {
-	const group, sub, subFinal, fn = 0x4e, 0x50, 0x4f, 0x60
-	n, form := uint32(1), r.byte()
-	grouped := form == group
-	if grouped {
-		n = r.count(3)
+// funcType reads an item of the type section: a function. Groups and subtypes, which
+// some engines read, are refused, as is every value type that can be written in two
+// ways: an engine must see the same types as we do, or what is known of a module is
+// not true of it.
+func (r *reader) funcType() FuncType {
+	if form := r.byte(); form != 0x60 {
+		r.fail("type of form %#x: want a function", form)
 	}
-	for range n {
-		if grouped {
-			form = r.byte()
-		}
-		if form == sub || form == subFinal {
-			for range r.count(1) {
-				r.u32()
-			}
-			form = r.byte()
-		}
-		if form != fn {
-			r.fail("type of form %#x: want a function", form)
-		}
-		if t := (FuncType{r.valTypes(), r.valTypes()}); r.err == nil {
-			add(t)
-		}
-	}
+	return FuncType{r.valTypes(), r.valTypes()}
 }
 
 func (r *reader) valTypes() []ValType {
-	b := r.bytes(r.count(1))
-	ts := make([]ValType, len(b))
-	for i, t := range b {
-		ts[i] = ValType(t)
+	ts := make([]ValType, r.count(1))
+	for i := range ts {
+		ts[i] = r.valType()
 	}
 	return ts
+}
+
+// valType reads a value type.
+func (r *reader) valType() ValType {
+	t := ValType(r.byte())
+	switch t {
+	case I32, I64, F32, F64, v128, funcRef, externRef, exnRef:
+	default:
+		r.fail("value type %#x", byte(t))
+	}
+	return t
+}
+
+// The value types that plain tasks do not have.
+const (
+	v128      ValType = 0x7b
+	funcRef   ValType = 0x70
+	externRef ValType = 0x6f
+	exnRef    ValType = 0x69
+)
+
+// items is count for what takes much more memory than it has bytes.
+func (r *reader) items(size int) uint32 {
+	n := r.count(size)
+	if n > MaxItems {
+		r.fail("%d items: at most %d", n, MaxItems)
+		return 0
+	}
+	return n
 }
 
 // limits reads the limits of a table or memory and their flags.

@@ -19,6 +19,16 @@ func TestRewriteErrors(t *testing.T) {
 		b    fmt.Stringer
 		want string
 	}{
+		"v128.const in 3 bytes":     {f("\xfd\x8c\x00" + strings.Repeat("\x00", 16) + "\x1a"), "instruction 0xfd 12 in 3 bytes"}, // to wazero another, and code behind it
+		"atomic in 3 bytes":         {withMemory(zero + "\xfe\x90\x00\x02\x00\x1a"), "instruction 0xfe 16 in 3 bytes"},
+		"fill in 3 bytes":           {withMemory(three + "\xfc\x8b\x00\x00"), "instruction 0xfc 11 in 3 bytes"},
+		"type of a long reference":  {rawTypes("\x01\x60\x01\x63\x70\x00"), "value type 0x63"},
+		"group of types":            {rawTypes("\x01\x4e\x01\x60\x00\x00"), "type of form 0x4e"},
+		"subtype":                   {rawTypes("\x01\x50\x00\x60\x00\x00"), "type of form 0x50"},
+		"local of a long reference": {rawTypes("\x01\x60\x00\x00" + "\x03\x02\x01\x00" + "\x0a\x07\x01\x05\x01\x01\x63\x70\x0b"), "value type 0x63"},
+		"many types":                {rawTypes(num(300_000) + strings.Repeat("\x60\x00\x00", 300_000)), "300000 items: at most 200000"},
+		"offsets that share":        {binaryModule{memory: page, data: []string{"\x00\x41\x10\x41\x00\x0b\x00", "\x00\x0b\x00"}}, "leaves 2 values"},
+		"offset of nothing":         {binaryModule{memory: page, data: []string{"\x00\x0b\x00"}}, "leaves 0 values"},
 		"call":                      {f("\x10\x01"), "function 0: at byte"},
 		"call a helper":             {f("\x10\x02"), "function 2 does not exist"},
 		"return_call":               {f("\x12\x01"), "function 1 does not exist"},
@@ -137,3 +147,15 @@ func TestRewriteErrors(t *testing.T) {
 type stringer string
 
 func (s stringer) String() string { return string(s) }
+
+// rawTypes is a module whose type section has that content; what stands behind it,
+// where the content ends early, are whole sections.
+type rawTypes string
+
+func (r rawTypes) String() string {
+	content, rest := string(r), ""
+	if i := strings.Index(content, "\x03\x02\x01\x00"); i > 0 {
+		content, rest = content[:i], content[i:]
+	}
+	return header + "\x01" + num(len(content)) + content + rest
+}

@@ -15,11 +15,12 @@ package instrument
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 )
 
 // RewriteVersion changes whenever Rewrite gives other bytes for the same module.
-const RewriteVersion = 6
+const RewriteVersion = 8
 
 // What a module that is rewritten for [Countdown] imports: functions without
 // parameters and results. No module that is loaded may import them itself.
@@ -40,6 +41,7 @@ const (
 	MaxFunctions     = 1_000_000
 	MaxFunctionSize  = 7_654_321 // bytes
 	MaxLocals        = 50_000    // of a function
+	MaxItems         = 200_000   // types, imports, exports, globals, tags, element segments
 	MaxBranchTargets = 65_520    // of a br_table
 	MaxValues        = 1_000     // parameters of a type, and results
 	MaxNesting       = 10_000    // of blocks
@@ -59,7 +61,7 @@ func Rewrite(binary []byte, check Check) (*Rewritten, error) {
 	a := m.analyze()
 	for name, fn := range m.exports {
 		if old := w.r.exported[fn]; old == "" || name < old {
-			w.r.exported[fn] = name
+			w.r.exported[fn] = clip(name)
 		}
 		if fn >= m.imported {
 			w.r.effects[name] = a.effect[fn-m.imported]
@@ -188,8 +190,7 @@ func (w *rewriter) section(s part, a *analysis) error {
 		body = boundTables(r)
 	case codeSection:
 		if w.adds {
-			w.writeCode(r, a)
-			return nil
+			return w.writeCode(a)
 		}
 		body = s.data[s.off:]
 	case startSection:
@@ -359,7 +360,7 @@ func (w *rewriter) writeData() []byte {
 }
 
 // writeCode writes the code section.
-func (w *rewriter) writeCode(r *reader, a *analysis) {
+func (w *rewriter) writeCode(a *analysis) error {
 	w.out = append(w.out, codeSection)
 	// The size is known at the end; a number of five bytes may stand for any.
 	at := len(w.out)
@@ -373,7 +374,10 @@ func (w *rewriter) writeCode(r *reader, a *analysis) {
 	for _, f := range w.injected {
 		w.out = append(leb(w.out, uint32(len(f.body))), f.body...)
 	}
-	size := uint32(len(w.out) - at - 5)
+	size := len(w.out) - at - 5
+	if int64(size) > math.MaxUint32 {
+		return fmt.Errorf("its code has %d bytes with checks: a module has at most 4 GiB", size)
+	}
 	for i := range 5 {
 		b := byte(size>>(7*i)) & 0x7f
 		if i < 4 {
@@ -381,6 +385,7 @@ func (w *rewriter) writeCode(r *reader, a *analysis) {
 		}
 		w.out[at+i] = b
 	}
+	return nil
 }
 
 // body writes one function's body.
@@ -426,11 +431,19 @@ func (w *rewriter) body(out []byte, i int, a *analysis) []byte {
 				out = leb(append(out, opCall), w.imported+1)
 			}
 		case tableSite:
+			out = w.check(out, dear) // each may take milliseconds
 			if w.r.Check == Countdown {
 				out = leb(append(out, opCall), w.places[helper{kind: charge}]) // of the length, which is on top
 			}
 		case loopEnd:
+		case dearSite:
+			if a.dense[i] {
+				out = w.check(out, dear)
+			}
 		default:
+			if a.dense[i] {
+				out = w.check(out, dear)
+			}
 			if h, ok := w.helperFor(e); ok {
 				out = leb(append(out, opCall), w.places[h])
 				r.instruction()

@@ -128,16 +128,15 @@ func (m *module) split() error {
 func (m *module) section(id byte, r *reader) {
 	switch id {
 	case typeSection:
-		for range r.count(3) {
-			r.recType(func(t FuncType) {
-				if len(t.Params) > MaxValues || len(t.Results) > MaxValues {
-					r.fail("type of %d parameters and %d results: at most %d", len(t.Params), len(t.Results), MaxValues)
-				}
-				m.types = append(m.types, t)
-			})
+		for range r.items(3) {
+			t := r.funcType()
+			if len(t.Params) > MaxValues || len(t.Results) > MaxValues {
+				r.fail("type of %d parameters and %d results: at most %d", len(t.Params), len(t.Results), MaxValues)
+			}
+			m.types = append(m.types, t)
 		}
 	case importSection:
-		for range r.count(4) {
+		for range r.items(4) {
 			m.imports(r)
 		}
 		m.imported, m.given = uint32(len(m.funcTypes)), uint32(len(m.globals))
@@ -153,25 +152,25 @@ func (m *module) section(id byte, r *reader) {
 		}
 		m.taken = make([]bool, len(m.funcTypes))
 	case tableSection:
-		for range r.count(3) {
+		for range r.items(3) {
 			t := table{typ: ValType(r.byte()), ours: true}
 			_, t.least, _ = r.limits()
 			m.tables = append(m.tables, t)
 		}
 	case memorySection:
-		for range r.count(2) {
+		for range r.items(2) {
 			r.memory()
 			m.memories++
 		}
 		m.oneMemory(r)
 	case tagSection:
-		for range r.count(2) {
+		for range r.items(2) {
 			r.byte()
 			m.typeIndex(r, r.u32())
 		}
 	case globalSection:
-		for range r.count(3) {
-			g := global{typ: r.heldType(), mutable: r.byte() == 1}
+		for range r.items(3) {
+			g := global{typ: r.valType(), mutable: r.byte() == 1}
 			m.constant(r, nil)
 			m.globals = append(m.globals, g)
 		}
@@ -205,13 +204,13 @@ func (m *module) imports(r *reader) {
 	case FuncKind:
 		m.funcTypes = append(m.funcTypes, m.typeIndex(r, r.u32()))
 	case TableKind:
-		m.tables = append(m.tables, table{typ: r.heldType()})
+		m.tables = append(m.tables, table{typ: r.valType()})
 		r.limits()
 	case MemoryKind:
 		r.memory()
 		m.memories++
 	case GlobalKind:
-		m.globals = append(m.globals, global{typ: r.heldType(), mutable: r.byte() == 1})
+		m.globals = append(m.globals, global{typ: r.valType(), mutable: r.byte() == 1})
 	case TagKind:
 		r.byte()
 		m.typeIndex(r, r.u32())
@@ -220,21 +219,9 @@ func (m *module) imports(r *reader) {
 	}
 }
 
-// heldType reads a value type and returns its first byte, which is enough for those
-// that engines share.
-func (r *reader) heldType() ValType {
-	if r.off >= len(r.data) {
-		r.fail("module ends early")
-		return 0
-	}
-	t := ValType(r.data[r.off])
-	r.valType()
-	return t
-}
-
 func (m *module) readExports(r *reader) {
 	var names []string
-	for range r.count(3) {
+	for range r.items(3) {
 		name, kind, i := r.name(), Kind(r.byte()), r.u32()
 		switch kind {
 		case FuncKind:
@@ -328,7 +315,7 @@ func (m *module) constant(r *reader, shift func(from, to int, fn uint32)) {
 // elements reads element segments (§5.5.12). If shift is not nil, it is called for
 // each function index with where it stands.
 func (m *module) elements(r *reader, shift func(from, to int, fn uint32)) {
-	for range r.count(2) {
+	for range r.items(2) {
 		flags := r.u32()
 		if flags > 7 {
 			r.fail("element segment of kind %d", flags)
@@ -344,7 +331,11 @@ func (m *module) elements(r *reader, shift func(from, to int, fn uint32)) {
 			at = offsetOf(r.data[from:r.off])
 		}
 		if passive || explicit {
-			r.valType() // or the kind of elements, a byte too
+			if expressions {
+				r.valType()
+			} else if kind := r.byte(); kind != 0 {
+				r.fail("elements of kind %d", kind)
+			}
 		}
 		n := r.count(1)
 		// Not every engine sees that.
@@ -448,13 +439,22 @@ func (m *module) data(r *reader) {
 // offset reads the offset of an active segment. It will be code, where more is
 // allowed than in a constant expression, so what it may hold is checked here.
 func (m *module) offset(r *reader) {
-	for r.err == nil {
+	for depth := 0; r.err == nil; {
 		in := r.instruction()
 		switch in.op {
 		case opEnd:
+			if depth != 1 {
+				r.fail("offset of a data segment that leaves %d values", depth)
+			}
 			return
-		case opI32Const, opI32Add, opI32Sub, opI32Mul:
+		case opI32Const:
+			depth++
+		case opI32Add, opI32Sub, opI32Mul:
+			if depth--; depth < 1 {
+				r.fail("offset of a data segment that lacks an operand")
+			}
 		case opGlobalGet:
+			depth++
 			if i := m.globalIndex(r, in.index); r.err == nil && (i >= m.given || m.globals[i].mutable) {
 				r.fail("global %d in a constant expression", i)
 			}

@@ -33,23 +33,37 @@ func (w *rewriter) names(out []byte, r *reader) (_ []byte, ok bool) {
 			continue
 		}
 		body := r.data[at:r.off]
+		if id == 0 {
+			name := clip((&reader{data: r.data[:r.off], off: at}).name())
+			body = append(leb(nil, uint32(len(name))), name...)
+		}
 		if id == 1 {
 			sub := &reader{data: r.data[:r.off], off: at}
 			n := sub.count(2)
 			body = leb(nil, n)
 			for range n {
 				body = leb(body, w.shifted(w.funcIndex(sub, sub.u32())))
-				from := sub.off
-				sub.name()
+				name := clip(sub.name())
 				if sub.err != nil {
 					return nil, false
 				}
-				body = append(body, sub.data[from:sub.off]...)
+				body = append(leb(body, uint32(len(name))), name...)
 			}
 		}
 		out = append(leb(append(out, id), uint32(len(body))), body...)
 	}
 	return out, r.err == nil
+}
+
+// maxName bounds the names that traps print, in bytes: an engine may copy one for
+// each frame of a stack.
+const maxName = 120
+
+func clip(name string) string {
+	if len(name) > maxName {
+		name = strings.ToValidUTF8(name[:maxName], "") + "…"
+	}
+	return name
 }
 
 // boundTables gives every table a maximum.

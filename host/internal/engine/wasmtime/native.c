@@ -168,14 +168,16 @@ static wasmtime_error_t *new_memory(void *env, const void *type, size_t min, siz
 }
 
 // entangle_count_memories returns for how many memories wasmtime asks to make an
-// instance.
+// instance, or -1 if it could not make them all. A trap comes after them.
 int entangle_count_memories(wasm_engine_t *engine, const wasmtime_instance_pre_t *pre) {
 	instance i = {0};
 	if (!entangle_instantiate(&i, engine, pre)) {
 		if (i.trap)
 			wasm_trap_delete(i.trap);
-		if (i.error)
+		if (i.error) {
 			wasmtime_error_delete(i.error);
+			i.asked = -1;
+		}
 	}
 	wasmtime_store_delete(i.store);
 	return i.asked;

@@ -191,7 +191,12 @@ func (e *wasmtimeEngine) compile(r *instrument.Rewritten, id [32]byte) (_ *modul
 	}
 	defined := len(described.Memories)
 	m.memory = r.Control != "" && defined == 2 || r.Control == "" && defined == 1
-	m.heaps = int(C.entangle_count_memories(e.native, m.pre)) - defined
+	asked := int(C.entangle_count_memories(e.native, m.pre))
+	if asked < 0 {
+		m.free()
+		return nil, errors.New("there is no memory for an instance of it")
+	}
+	m.heaps = asked - defined
 	if m.heaps != 0 && m.heaps != 1 {
 		m.free()
 		return nil, fmt.Errorf("wasmtime asks for %d memories, and the module has %d", m.heaps+defined, defined)

@@ -26,6 +26,7 @@ type instance struct {
 	globals []api.MutableGlobal
 	current api.Function // that runs
 	kept    []exception
+	deep    bool // a call needed a large stack
 }
 
 func (*instance) Deadline() (time.Time, bool) { return time.Time{}, false }
@@ -86,8 +87,14 @@ func (i *instance) Call(fn int, stack []uint64) error {
 func (i *instance) Stop()   {}
 func (i *instance) Resume() {}
 
-// Spent is for what forget cannot drop.
-func (i *instance) Spent() bool { return false }
+// Spent drops what a deep call has left.
+func (i *instance) Spent() bool {
+	if i.deep {
+		i.deep = false
+		i.forget()
+	}
+	return false
+}
 
 func (i *instance) Globals(dst []uint64) {
 	for k, g := range i.globals {

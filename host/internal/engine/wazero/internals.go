@@ -91,6 +91,7 @@ func (i *instance) poll() error {
 		p := behind(i.current)
 		stack := (*slice)(unsafe.Add(p, l.stack)).len
 		used = stack / 2 // it has doubled when that was too little
+		i.deep = i.deep || stack > keepStack
 		if open := (*slice)(unsafe.Add(p, l.handlers)).len; open*stack > maxCopied {
 			return &engine.Exceeded{What: engine.OpenTries, Limit: maxCopied}
 		}
