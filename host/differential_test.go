@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"entangle.example/entangle/host/internal/engine"
@@ -77,6 +78,9 @@ func differ(t *testing.T, h *Host, o generate.Options, data []byte) (resets int)
 	t.Helper()
 	prog := o.Module(data)
 	m, err := h.LoadBytes(t.Context(), "generated", prog.Binary)
+	if err != nil && strings.Contains(err.Error(), "when it catches an exception") {
+		return 0
+	}
 	if err != nil {
 		t.Fatalf("%v\n%x", err, prog.Binary)
 	}
@@ -106,6 +110,9 @@ func differ(t *testing.T, h *Host, o generate.Options, data []byte) (resets int)
 		}
 		for _, check := range []instrument.Check{e.Check(), instrument.Unchecked} {
 			p, err := m.compileAs(t.Context(), e, check, m.id)
+			if err != nil && strings.Contains(err.Error(), "when it catches an exception") {
+				continue // wazero refuses it, with the reason
+			}
 			if err != nil {
 				t.Fatalf("%v\n%x", err, prog.Binary)
 			}

@@ -1,3 +1,5 @@
+;; A command whose start function reads its arguments and its standard input, which the
+;; program then prints: those of the call, or none, never those of another.
 (module
   (import "wasi_snapshot_preview1" "args_sizes_get" (func $as (param i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "args_get" (func $ag (param i32 i32) (result i32)))

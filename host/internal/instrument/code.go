@@ -120,6 +120,8 @@ const (
 	opThrowRef           = 0x0a
 	opEnd                = 0x0b
 	opBr                 = 0x0c
+	opBrIf               = 0x0d
+	opBrTable            = 0x0e
 	opReturn             = 0x0f
 	opCall               = 0x10
 	opCallIndirect       = 0x11
@@ -178,6 +180,7 @@ type instruction struct {
 	kind       immediates
 	index      uint32 // of kinds index, function and segmentMemory; the first of twoIndices; the type of a typed block
 	typed      bool   // of kinds blockType and tryTable: the type is an index
+	empty      bool   // a tryTable without clauses
 }
 
 // instruction reads the next one.
@@ -187,9 +190,9 @@ func (r *reader) instruction() (in instruction) {
 	in.kind = opcodes[in.op]
 	if in.kind == prefixed {
 		in.sub = r.u32()
-		// Engines read the number as a byte, where it has one: then it must not be
-		// written with more, or what follows is other code to them than to us.
-		if n := r.off - in.start - 1; n > 2 || n == 2 && in.sub < 0x80 {
+		// wazero reads these as a byte: then they must not be written with more, or what
+		// follows is other code to it than to us.
+		if n := r.off - in.start - 1; in.op != opBulk && (n > 2 || n == 2 && in.sub < 0x80) {
 			r.fail("instruction %#x %d in %d bytes", in.op, in.sub, n+1)
 		}
 		in.kind = prefixedImmediates(in.op, in.sub)
@@ -260,7 +263,9 @@ func (r *reader) instruction() (in instruction) {
 		r.bytes(16)
 	case tryTable:
 		in.index, in.typed = r.blockType()
-		for range r.count(2) {
+		n := r.count(2)
+		in.empty = n == 0
+		for range n {
 			if r.byte() <= 1 {
 				r.u32()
 			}

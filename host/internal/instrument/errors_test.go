@@ -21,7 +21,6 @@ func TestRewriteErrors(t *testing.T) {
 	}{
 		"v128.const in 3 bytes":     {f("\xfd\x8c\x00" + strings.Repeat("\x00", 16) + "\x1a"), "instruction 0xfd 12 in 3 bytes"}, // to wazero another, and code behind it
 		"atomic in 3 bytes":         {withMemory(zero + "\xfe\x90\x00\x02\x00\x1a"), "instruction 0xfe 16 in 3 bytes"},
-		"fill in 3 bytes":           {withMemory(three + "\xfc\x8b\x00\x00"), "instruction 0xfc 11 in 3 bytes"},
 		"type of a long reference":  {rawTypes("\x01\x60\x01\x63\x70\x00"), "value type 0x63"},
 		"group of types":            {rawTypes("\x01\x4e\x01\x60\x00\x00"), "type of form 0x4e"},
 		"subtype":                   {rawTypes("\x01\x50\x00\x60\x00\x00"), "type of form 0x50"},

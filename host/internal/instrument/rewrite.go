@@ -57,7 +57,7 @@ func Rewrite(binary []byte, check Check) (*Rewritten, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &rewriter{module: m, r: Rewritten{Check: check, Unsafe: m.unsafe, effects: map[string]Effect{}, exported: map[uint32]string{}}}
+	w := &rewriter{module: m, r: Rewritten{Check: check, Unsafe: m.unsafe, Lost: m.lost, effects: map[string]Effect{}, exported: map[uint32]string{}}}
 	a := m.analyze()
 	for name, fn := range m.exports {
 		if old := w.r.exported[fn]; old == "" || name < old {

@@ -41,6 +41,10 @@ type Rewritten struct {
 	// restoring its memory and Globals; "" if it can.
 	Unsafe string
 
+	// Lost says why an engine that loses locals when it catches an exception, as wazero
+	// v1.12 does, would run the module wrong; "" if it would not.
+	Lost string
+
 	effects map[string]Effect
 
 	imported, defined, shift uint32 // functions of the original, and how far they are shifted

@@ -58,7 +58,9 @@ type module struct {
 	unsafe         string
 	outside        int64 // the table of an active element segment that lies outside of it, or -1
 
-	loops []int // depths of the loops that are open, while a body is read
+	loops []int  // depths of the loops that are open, while a body is read
+	tries []int  // the same of try_tables
+	lost  string // see loses
 }
 
 // A part is one section of a module: data[off:] is its content.

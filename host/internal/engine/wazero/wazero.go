@@ -43,6 +43,9 @@ func (e *wazeroEngine) Check() instrument.Check { return instrument.Countdown }
 func (e *wazeroEngine) Close() error            { return nil } // modules own everything
 
 func (e *wazeroEngine) Compile(ctx context.Context, r *instrument.Rewritten, id [32]byte) (engine.Module, error) {
+	if r.Lost != "" {
+		return nil, fmt.Errorf("%s, and this version of wazero would lose what that says when it catches an exception; use wasmtime", r.Lost)
+	}
 	return engine.Await(ctx, func() (engine.Module, error) { return e.compileAny(ctx, r, id) })
 }
 
