@@ -30,7 +30,7 @@ type instance struct {
 	memory  *memory.Linear
 	ticket  ticket
 	ages    int   // how many times the janitor has found it idle
-	yielded int64 // when, of the watchdog's clock
+	yieldAt int64 // of the watchdog's clock
 
 	call
 	stack  []uint64
@@ -329,16 +329,26 @@ func (i *instance) whyStopped() error {
 	return nil
 }
 
-// yieldEvery is how long a guest runs before it lets others run: a collection needs
-// the processor several times, and would wait each time for as long as Go lets a
-// goroutine run. A worker's goroutine is bound to its thread, so yielding takes tens
-// of microseconds.
-const yieldEvery = time.Millisecond
+const (
+	// yieldEvery is how long a guest runs before it lets others run. A worker's
+	// goroutine is bound to its thread, so yielding takes tens of microseconds.
+	yieldEvery = 400 * time.Microsecond
+	// wanted is how long yielding takes if others did run. Then they are let run again
+	// as soon as may be: a collection needs the processor several times, and would
+	// wait each time for as long as a goroutine may run.
+	wanted = 50 * time.Microsecond
+)
 
 func (i *instance) yield() {
-	if now := i.program.m.host.watchdog.clock(); now-i.yielded > int64(yieldEvery) {
-		runtime.Gosched()
-		i.yielded = now
+	clock := i.program.m.host.watchdog.clock
+	now := clock()
+	if now < i.yieldAt {
+		return
+	}
+	runtime.Gosched()
+	then := clock()
+	if i.yieldAt = then; then-now < int64(wanted) {
+		i.yieldAt += int64(yieldEvery)
 	}
 }
 
