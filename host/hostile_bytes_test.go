@@ -27,7 +27,7 @@ var generated = map[string]struct {
 	},
 	"br_tables": { // as many of them as there are, each allowed, all to one block
 		func() string {
-			return function(strings.Repeat("\x02\x40\x41\x05\x0e"+leb(65_000)+strings.Repeat("\x01", 65_001)+"\x0b", 4))
+			return function(strings.Repeat("\x02\x40\x41\x05\x0e"+leb(10_000)+strings.Repeat("\x01", 10_001)+"\x0b", 4))
 		},
 		";;> load -> ? bad module\n;;> f() -> null",
 	},

@@ -21,7 +21,6 @@ import (
 
 var specOwn = []spectest.Own{
 	{Script: "v1/imports", Lines: []int{310, 314, 318}, Why: "several tables are valid since 2.0"},
-	{Script: "exception-handling/tag", Lines: []int{30, 38, 40, 49}, Why: "groups of types are part of the garbage collection proposal to it, which is off"},
 	{Script: "exception-handling/try_table", Lines: []int{420, 464, 465, 466, 467, 468}, Why: "typed function references are off"},
 }
 
