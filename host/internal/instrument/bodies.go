@@ -37,7 +37,6 @@ const (
 type definition struct {
 	start, end uint32 // of its body in the binary, behind its size
 	code       uint32 // where the locals end
-	locals     uint32 // how many there are, parameters included
 	size       uint32 // instructions
 	edits      uint32 // index of the first; they end where those of the next begin
 	effect     Effect
@@ -79,7 +78,6 @@ func (m *module) body(r *reader, f *definition) {
 		r.fail("%d locals: at most %d", locals, MaxLocals)
 	}
 	f.code = uint32(r.off)
-	f.locals = uint32(locals) + uint32(len(m.types[m.funcTypes[int(m.imported)+len(m.functions)]].Params))
 	depth := 1
 	m.loops, m.tries = m.loops[:0], m.tries[:0]
 	for depth > 0 {

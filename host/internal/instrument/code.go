@@ -145,7 +145,6 @@ const (
 	opI32LeS             = 0x4c
 	opI32GtU             = 0x4b
 	opI32LeU             = 0x4d
-	opI32GeU             = 0x4f
 	opI64GtU             = 0x56
 	opI32Add             = 0x6a
 	opI32Sub             = 0x6b

@@ -16,7 +16,6 @@ type helperKind uint8
 const (
 	initAll     helperKind = iota // what instantiating the original did
 	poll                          // resets the counter and polls
-	spend                         // takes loopChunk off the counter, and polls if that is due
 	charge                        // takes the length of a range off the counter
 	fillMemory                    // memory.fill, in parts
 	copyMemory                    // memory.copy, in parts
@@ -60,9 +59,6 @@ func (w *rewriter) inject(active bool) {
 		w.typ(nothing) // of the imports
 		add(helper{kind: poll}, nothing)
 		add(helper{kind: charge}, oneNumber)
-		if slices.ContainsFunc(w.edits, func(e edit) bool { return e.kind == loopHead }) {
-			add(helper{kind: spend}, nothing)
-		}
 	}
 	if active || w.start >= 0 || w.outside >= 0 {
 		w.r.Init = w.prefix + "init"
@@ -93,8 +89,6 @@ func (w *rewriter) inject(active bool) {
 			f.body = w.pollBody()
 		case charge:
 			f.body = w.chargeBody()
-		case spend:
-			f.body = append(w.check([]byte{0}, (loopChunk-1)*checkWork), opEnd)
 		case fillMemory, copyMemory, copySegment:
 			f.body = w.partsBody(f.helper)
 		case growTable:
@@ -141,25 +135,6 @@ func (w *rewriter) check(b []byte, work uint64) []byte {
 	b = append(b, opI32Const, 0, opI32LeS, opIf, 0x40)
 	return append(leb(append(b, opCall), w.places[helper{kind: poll}]), opEnd)
 }
-
-// loopCheck appends what stands at the head of a loop in [Countdown]. It counts in a
-// local, which is a register where the counter is memory: a store and the load of it
-// in every round would be all that a short loop does.
-//
-//	if (local += share) >= loopChunk { spend(); local = 0 }
-func (w *rewriter) loopCheck(b []byte, local uint32, work uint64) []byte {
-	b = leb(append(b, opLocalGet), local)
-	b = append(sleb(append(b, opI32Const), int64(1+work/checkWork)), opI32Add)
-	b = leb(append(b, opLocalTee), local)
-	b = append(sleb(append(b, opI32Const), loopChunk), opI32GeU, opIf, 0x40)
-	b = leb(append(b, opCall), w.places[helper{kind: spend}])
-	b = leb(append(b, opI32Const, 0, opLocalSet), local)
-	return append(b, opEnd)
-}
-
-// loopChunk is how much loops count by themselves. A function that has one pays as
-// much at its entry.
-const loopChunk = 1024
 
 // checkWork is how many instructions count as much as one check.
 const checkWork = 32

@@ -20,7 +20,7 @@ import (
 )
 
 // RewriteVersion changes whenever Rewrite gives other bytes for the same module.
-const RewriteVersion = 9
+const RewriteVersion = 10
 
 // What a module that is rewritten for [Countdown] imports: functions without
 // parameters and results. No module that is loaded may import them itself.
@@ -396,19 +396,9 @@ func (w *rewriter) body(out []byte, i int, a *analysis) []byte {
 		out = append(out, w.binary[at:to]...)
 		at = to
 	}
-	loops := w.loopWork(i, a)
-	counts := w.r.Check == Countdown && len(loops) > 0
-	if counts { // one more local, behind those that there are
-		r := &reader{data: w.binary[:f.code], off: at}
-		out = leb(out, r.u32()+1)
-		at = r.off
-	}
 	upTo(int(f.code))
-	switch {
-	case counts:
-		// What its loops count in the local, and is lost when it returns, is paid here.
-		out = w.check(append(out, 1, byte(I32)), uint64(f.size)+loopChunk*checkWork)
-	case a.entry[i]:
+	loops := w.loopWork(i, a)
+	if a.entry[i] {
 		out = w.check(out, uint64(f.size))
 	}
 	for _, e := range w.editsOf(i) {
@@ -416,11 +406,7 @@ func (w *rewriter) body(out []byte, i int, a *analysis) []byte {
 		r := &reader{data: w.binary[:f.end], off: at}
 		switch e.kind {
 		case loopHead:
-			if counts {
-				out = w.loopCheck(out, f.locals, loops[0])
-			} else {
-				out = w.check(out, loops[0])
-			}
+			out = w.check(out, loops[0])
 			loops = loops[1:]
 		case callSite, indirect:
 			if a.dense[i] {
