@@ -278,11 +278,13 @@ func (n *Node) Args() []Arg { return n.args }
 func (n *Node) Pos() Pos { return n.pos }
 
 // Policy returns how n is to run.
-func (n *Node) Policy() Policy {
+func (n *Node) Policy() Policy { return *n.policy() }
+
+func (n *Node) policy() *Policy {
 	if n.more != nil && n.more.policy != nil {
-		return *n.more.policy
+		return n.more.policy
 	}
-	return n.def.Policy
+	return &n.def.Policy
 }
 
 // deps calls yield for each node that n waits for: arguments first, in order.

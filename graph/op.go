@@ -58,12 +58,7 @@ type Call struct {
 
 // Policy returns how the node is to run, not to be changed: it is not copied, as
 // [Node.Policy] does.
-func (c *Call) Policy() *Policy {
-	if n := c.Node; n.more != nil && n.more.policy != nil {
-		return n.more.policy
-	}
-	return &c.Node.def.Policy
-}
+func (c *Call) Policy() *Policy { return c.Node.policy() }
 
 // Context returns the context of this call, which ends with the run or after the
 // node's timeout; the caller must call cancel.

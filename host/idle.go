@@ -165,9 +165,9 @@ func (h *Host) release() {
 }
 
 // Warm makes n instances of m ahead of the calls that will need them, and keeps
-// that many, as far as [Config.WithIdle] lets. If no call has initialized the
-// module, it does. It fails for a module
-// of which each call makes an instance anew ([Info.Reset]).
+// that many, as far as [Config.WithIdle] lets. If no call has initialized the module,
+// it does. It fails for a module of which each call makes an instance anew
+// ([Info.Reset]).
 func (m *Module) Warm(ctx context.Context, n int) error {
 	if err := m.host.enter(); err != nil {
 		return err
