@@ -19,27 +19,34 @@ type actor struct {
 	ready bool          // i is initialized
 }
 
-// actors are those of one program, by their name.
+// actors are those of one program.
 type actors struct {
 	mu sync.Mutex
-	by map[string]*actor
+	by map[actorKey]*actor
+}
+
+type actorKey struct {
+	setup *Setup
+	name  string
 }
 
 // actorInstance returns the instance of the actor of that name once it is the
 // call's turn.
-func (m *Module) actorInstance(c *graph.Call, p *program, name string, l *limits, fresh bool) (*instance, error) {
+func (m *Module) actorInstance(c *graph.Call, t *template, name string, l *limits) (*instance, error) {
+	p := t.program
+	key := actorKey{m.setup, name}
 	p.actors.mu.Lock()
-	a := p.actors.by[name]
+	a := p.actors.by[key]
 	if a == nil {
 		if len(p.actors.by) == MaxActors {
 			p.actors.mu.Unlock()
 			return nil, abi.Errorf(abi.LimitHit, "%s has %d actors already, the most that there can be", m.name, MaxActors)
 		}
 		if p.actors.by == nil {
-			p.actors.by = map[string]*actor{}
+			p.actors.by = map[actorKey]*actor{}
 		}
 		a = &actor{turn: make(chan struct{}, 1)}
-		p.actors.by[name] = a
+		p.actors.by[key] = a
 	}
 	p.actors.mu.Unlock()
 	select {
@@ -58,11 +65,7 @@ func (m *Module) actorInstance(c *graph.Call, p *program, name string, l *limits
 		}
 	}
 	if a.i == nil {
-		im := p.image.Load()
-		if fresh {
-			im = nil
-		}
-		i, err := p.make(im, l)
+		i, err := p.make(nil, t.ready(), l)
 		if err != nil {
 			<-a.turn
 			return nil, err

@@ -17,15 +17,18 @@ import (
 // CPU, 256 MiB of linear memory an instance, the user's cache directory, no log,
 // and grants nothing. It is a value: the With methods return a changed copy.
 type Config struct {
-	sched    sched.Config
-	engine   string
-	memory   int64
-	limits   graph.Limits
-	idle     int
-	cacheDir string
-	noCache  bool
-	log      *slog.Logger
-	grants   []abi.Grant
+	sched     sched.Config
+	engine    string
+	memory    int64
+	limits    graph.Limits
+	idle      int
+	cacheDir  string
+	noCache   bool
+	noImages  bool
+	cacheSize int64
+	log       *slog.Logger
+	grants    []abi.Grant
+	imports   []Import
 }
 
 // WithCPUs returns c with n workers, each bound to a CPU; 0 means one on each
@@ -59,6 +62,16 @@ func (c Config) WithCacheDir(dir string) Config { c.cacheDir, c.noCache = dir, f
 // WithoutCache returns c with nothing kept on disk.
 func (c Config) WithoutCache() Config { c.cacheDir, c.noCache = "", true; return c }
 
+// WithCacheSize returns c with at most so many bytes in the cache: beyond, what was not
+// used for longest goes; 0 means [DefaultCacheSize].
+func (c Config) WithCacheSize(bytes int64) Config { c.cacheSize = bytes; return c }
+
+// WithoutSnapshots returns c with no state of guests kept on disk: every process
+// initializes its modules itself. Otherwise what was slow to make is kept in the cache,
+// with all that a module has read or drawn when it was initialized, random numbers and
+// the time included.
+func (c Config) WithoutSnapshots() Config { c.noImages = true; return c }
+
 // WithLog returns c with what the host and its guests log going to log. What a
 // guest writes to standard output or error is logged with level info.
 func (c Config) WithLog(log *slog.Logger) Config { c.log = log; return c }
@@ -66,6 +79,12 @@ func (c Config) WithLog(log *slog.Logger) Config { c.log = log; return c }
 // WithGrants returns c with more granted to tasks; see [abi.ParseGrant].
 func (c Config) WithGrants(grants ...abi.Grant) Config {
 	c.grants = append(slices.Clip(c.grants), grants...)
+	return c
+}
+
+// WithImports returns c with more functions that modules may import.
+func (c Config) WithImports(imports ...Import) Config {
+	c.imports = append(slices.Clip(c.imports), imports...)
 	return c
 }
 
@@ -84,6 +103,9 @@ func (c Config) cache() (string, error) {
 func (c Config) check() error {
 	if c.idle < 0 {
 		return fmt.Errorf("%d idle instances: want a positive number, or 0 for the default", c.idle)
+	}
+	if c.cacheSize < 0 {
+		return fmt.Errorf("a cache of %d bytes: want a positive number, or 0 for the default", c.cacheSize)
 	}
 	return checkLimits(c.memory, c.limits)
 }

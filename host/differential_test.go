@@ -27,7 +27,7 @@ var hashSeed = maphash.MakeSeed()
 func outcome(t *testing.T, p *program, prog *generate.Program) (out []string, reset bool) {
 	t.Helper()
 	l := &p.m.host.limits
-	i, err := p.take(nil, l)
+	i, err := p.base.take(nil, l)
 	if err != nil {
 		return []string{"no instance: " + reasonOf(err)}, false
 	}

@@ -71,7 +71,7 @@ func (h *Host) engineFor(name string, stack int64) (engine.Engine, error) {
 	if e := h.engines[key]; e != nil {
 		return e, nil
 	}
-	opts := engine.Options{Cache: h.cache, Functions: importFunctions, Poll: poll, Stack: stack, Warn: h.warn}
+	opts := engine.Options{Cache: h.cache, Functions: h.functions, Poll: poll, Stack: stack, Warn: h.warn}
 	var e engine.Engine
 	if name == "wasmtime" {
 		if e, err = wasmtime.New(opts); err != nil {

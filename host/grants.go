@@ -66,18 +66,18 @@ func (g *granted) close() {
 	}
 }
 
-// apply gives a guest what policy p allows it, and returns a func that closes
-// what was opened for it.
-func (g *granted) apply(w *wasi.Config, p *graph.Policy) (done func(), err error) {
+// apply gives a guest what policy p allows it, and returns where the mounts are on this
+// machine, and a func that closes what was opened for it.
+func (g *granted) apply(w *wasi.Config, p *graph.Policy) (hosts []string, done func(), err error) {
 	if p.Grants == nil {
 		w.Mounts = g.dirs
 		for _, name := range g.env {
 			w.Env = appendVariable(w.Env, name)
 		}
-		return nil, nil
+		return g.hosts, nil, nil
 	}
 	if len(p.Grants) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	var opened []*os.Root
 	done = func() {
@@ -89,27 +89,27 @@ func (g *granted) apply(w *wasi.Config, p *graph.Policy) (done func(), err error
 		if grant.Kind == abi.Variable {
 			if !slices.Contains(g.env, grant.Host) {
 				done()
-				return nil, g.denied(grant)
+				return nil, nil, g.denied(grant)
 			}
 			w.Env = appendVariable(w.Env, grant.Host)
 			continue
 		}
-		m, err := g.narrow(grant)
+		m, dir, err := g.narrow(grant)
 		if err != nil {
 			done()
-			return nil, err
+			return nil, nil, err
 		}
 		opened = append(opened, m.Root)
 		w.Mounts = append(w.Mounts, m)
+		hosts = append(hosts, dir)
 	}
-	return done, nil
+	return hosts, done, nil
 }
 
-// narrow opens a directory beneath one that the host grants.
-func (g *granted) narrow(grant abi.Grant) (wasi.Mount, error) {
-	dir, err := filepath.Abs(grant.Host)
-	if err != nil {
-		return wasi.Mount{}, err
+// narrow opens a directory beneath one that the host grants, and returns its path too.
+func (g *granted) narrow(grant abi.Grant) (m wasi.Mount, dir string, err error) {
+	if dir, err = filepath.Abs(grant.Host); err != nil {
+		return m, "", err
 	}
 	for i, d := range g.dirs {
 		rel, err := filepath.Rel(g.hosts[i], dir)
@@ -121,15 +121,15 @@ func (g *granted) narrow(grant abi.Grant) (wasi.Mount, error) {
 		}
 		root, err := d.Root.OpenRoot(rel)
 		if err != nil {
-			return wasi.Mount{}, abi.Errorf(abi.Denied, "grant %v: %w", grant, err)
+			return m, "", abi.Errorf(abi.Denied, "grant %v: %w", grant, err)
 		}
 		guest := grant.Guest
 		if guest == "" { // where the host's own grant has it
 			guest = path.Join(d.Guest, filepath.ToSlash(rel))
 		}
-		return wasi.Mount{Root: root, Guest: guest, ReadOnly: grant.Kind == abi.ReadFiles}, nil
+		return wasi.Mount{Root: root, Guest: guest, ReadOnly: grant.Kind == abi.ReadFiles}, dir, nil
 	}
-	return wasi.Mount{}, g.denied(grant)
+	return m, "", g.denied(grant)
 }
 
 func (g *granted) denied(grant abi.Grant) error {

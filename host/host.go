@@ -33,18 +33,19 @@ import (
 // A Host loads modules and runs their tasks. Its methods may be called by several
 // goroutines.
 type Host struct {
-	config   Config
-	limits   limits
-	log      *slog.Logger
-	pool     *sched.Pool
-	engine   string // that runs what does not say otherwise
-	cache    string // directory, or ""
-	granted  *granted
-	system   *memory.System
-	watchdog *watchdog
-	runs     []workerRun  // of each worker
-	live     atomic.Int64 // instances
-	actors   atomic.Int64 // of these, those of actors
+	config    Config
+	limits    limits
+	log       *slog.Logger
+	pool      *sched.Pool
+	engine    string // that runs what does not say otherwise
+	cache     string // directory, or ""
+	granted   *granted
+	functions []engine.Function // that modules may import
+	system    *memory.System
+	watchdog  *watchdog
+	runs      []workerRun  // of each worker
+	live      atomic.Int64 // instances
+	actors    atomic.Int64 // of these, those of actors
 
 	quit        chan struct{}
 	janitorDone chan struct{}
@@ -55,6 +56,7 @@ type Host struct {
 	engines map[engineKey]engine.Engine
 	modules map[[32]byte]*Module
 	closed  bool           // nothing begins any more
+	atEnd   []func()       // when all is over
 	outside sync.WaitGroup // what runs without a worker, and must end before Close frees anything
 }
 
@@ -98,6 +100,9 @@ func open(c Config) (*Host, error) {
 	if h.cache, err = c.cache(); err != nil {
 		h.warn("compiled modules are not cached", err)
 	}
+	if h.functions, err = allFunctions(c.imports); err != nil {
+		return nil, err
+	}
 	if h.granted, err = openGrants(c.grants); err != nil {
 		return nil, err
 	}
@@ -137,10 +142,20 @@ func (h *Host) Close() error {
 		for _, e := range h.engines {
 			errs = append(errs, e.Close())
 		}
+		for _, fn := range h.atEnd {
+			fn()
+		}
 		h.granted.close()
 		h.closeErr = errors.Join(append(errs, h.system.Close())...)
 	})
 	return h.closeErr
+}
+
+// closeLater has fn called when the host is closed.
+func (h *Host) closeLater(fn func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.atEnd = append(h.atEnd, fn)
 }
 
 // A workerRun is the run that a worker has last made a call of, so that the next

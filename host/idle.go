@@ -1,7 +1,7 @@
 package host
 
 // Idle instances. Each worker has a place of its own for one instance of each
-// program, which it takes and fills without a lock and without meeting another
+// template, which it takes and fills without a lock and without meeting another
 // worker; what finds no place is spare, under a lock. A place is an atomic pointer
 // because others may empty it: the janitor, who gives back what has not been used
 // for a while, and whoever needs room. Who has swapped an instance out owns it.
@@ -19,17 +19,16 @@ import (
 	"time"
 
 	"entangle.example/entangle/abi"
-	"entangle.example/entangle/sched"
 )
 
-// A slot is a worker's place for an idle instance of one program.
+// A slot is a worker's place for an idle instance of one template.
 type slot struct {
 	i atomic.Pointer[instance]
 	_ [56]byte // a cache line of its own
 }
 
 const (
-	// spareInstances is how many idle instances a program keeps beside the workers'.
+	// spareInstances is how many idle instances a template keeps beside the workers'.
 	spareInstances = 8
 	// DefaultIdle bounds the idle instances of a host.
 	DefaultIdle = 1024
@@ -39,107 +38,16 @@ const (
 	closeAge     = 12 // rounds after which it is closed
 )
 
-// take returns an instance that is idle, or a new one.
-func (p *program) take(w *sched.Worker, l *limits) (*instance, error) {
-	var i *instance
-	if w != nil {
-		i = p.slots[w.ID()].i.Swap(nil)
-	}
-	if i == nil {
-		i = p.takeSpare()
-	}
-	if i != nil {
-		i.ages = 0
-		if i.memory != nil && uint64(len(i.memory.Bytes())) > l.memory {
-			err := tooSmall(p.m.name, uint64(len(i.memory.Bytes())), l.memory)
-			p.put(w, i)
-			return nil, err
-		}
-		return i, nil
-	}
-	im := p.image.Load()
-	imaging := im == nil && p.rewritten.Unsafe == ""
-	if imaging {
-		if least := p.m.leastMemory(); least > l.memory {
-			return nil, tooSmall(p.m.name, least, l.memory)
-		}
-		l = p.imageLimits()
-	}
-	i, err := p.make(im, l)
-	if err == nil {
-		i.imaging = imaging
-	}
-	return i, err
-}
-
-func (p *program) takeSpare() *instance {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	last := len(p.spare) - 1
-	if last < 0 {
-		return nil
-	}
-	i := p.spare[last]
-	p.spare[last] = nil
-	p.spare = p.spare[:last]
-	return i
-}
-
-// put makes i idle.
-func (p *program) put(w *sched.Worker, i *instance) {
-	if w != nil && p.slots[w.ID()].i.CompareAndSwap(nil, i) {
-		return
-	}
-	p.mu.Lock()
-	keep := !p.ended && len(p.spare) < p.kept
-	if keep {
-		p.spare = append(p.spare, i)
-	}
-	p.mu.Unlock()
-	if !keep {
-		i.close()
-	}
-}
-
-// eachIdle has fn called for each instance of p that is idle, while nobody else has
-// it; fn reports whether it stays.
-func (p *program) eachIdle(fn func(*instance) (stays bool)) {
-	for k := range p.slots {
-		s := &p.slots[k].i
-		i := s.Swap(nil)
-		if i == nil {
-			continue
-		}
-		if !fn(i) {
-			i.close()
-		} else if !s.CompareAndSwap(nil, i) { // its worker has made another meanwhile
-			p.put(nil, i)
-		}
-	}
-	p.mu.Lock()
-	all := p.spare
-	p.spare = nil
-	p.mu.Unlock()
-	for _, i := range all {
-		if fn(i) {
-			p.put(nil, i)
-		} else {
-			i.close()
-		}
-	}
-}
-
-// release closes all idle instances.
-func (p *program) release() { p.eachIdle(func(*instance) bool { return false }) }
-
-// programs returns all programs.
-func (h *Host) programs() []*program {
+// templates returns what instances may be idle in.
+func (h *Host) templates() []*template {
 	h.mu.Lock()
 	modules := slices.Collect(maps.Values(h.modules))
 	h.mu.Unlock()
-	var all []*program
+	var all []*template
 	for _, m := range modules {
-		all = append(all, m.allPrograms()...)
+		for _, p := range m.programs.all() {
+			all = append(all, p.allTemplates()...)
+		}
 	}
 	return all
 }
@@ -156,11 +64,11 @@ func (h *Host) Release() {
 }
 
 func (h *Host) release() {
-	for _, p := range h.programs() {
-		p.mu.Lock()
-		p.kept = spareInstances
-		p.mu.Unlock()
-		p.release()
+	for _, t := range h.templates() {
+		t.mu.Lock()
+		t.kept = spareInstances
+		t.mu.Unlock()
+		t.release()
 	}
 }
 
@@ -173,15 +81,19 @@ func (m *Module) Warm(ctx context.Context, n int) error {
 		return err
 	}
 	defer m.host.outside.Done()
-	p := m.program.Load()
+	p, err := m.ownProgram(ctx)
+	if err != nil {
+		return err
+	}
 	if why := p.rewritten.Unsafe; why != "" {
 		return abi.Errorf(abi.BadCall, "%s makes an instance anew for each call: %s", m.name, why)
 	}
-	p.mu.Lock()
-	p.kept = max(p.kept, n)
-	p.mu.Unlock()
+	t := m.ownTemplate(p)
+	t.mu.Lock()
+	t.kept = max(t.kept, n)
+	t.mu.Unlock()
 	for k := range n {
-		im := p.image.Load()
+		im := t.ready()
 		if im == nil {
 			ctx, cancel := context.WithCancel(ctx)
 			i, err := m.acquireAlone(ctx, abi.ExportInit)
@@ -194,11 +106,11 @@ func (m *Module) Warm(ctx context.Context, n int) error {
 			}
 			continue
 		}
-		i, err := p.make(im, &m.host.limits)
+		i, err := p.make(t, im, m.limits)
 		if err != nil {
 			return fmt.Errorf("instance %d: %w", k+1, instantiateError(err))
 		}
-		p.put(nil, i)
+		t.put(nil, i)
 	}
 	return nil
 }
@@ -208,11 +120,11 @@ func (m *Module) Warm(ctx context.Context, n int) error {
 func (h *Host) makeRoom() {
 	most := int64(h.config.idleInstances()) * 3 / 4 // so that this is done seldom
 	for _, ages := range []int{1, 0} {
-		for _, p := range h.programs() {
+		for _, t := range h.templates() {
 			if h.live.Load()-h.actors.Load() <= most {
 				return
 			}
-			p.eachIdle(func(i *instance) bool { return i.ages < ages || h.live.Load()-h.actors.Load() <= most })
+			t.eachIdle(func(i *instance) bool { return i.ages < ages || h.live.Load()-h.actors.Load() <= most })
 		}
 	}
 }
@@ -235,8 +147,8 @@ func (h *Host) janitor() {
 			h.release()
 			continue
 		}
-		for _, p := range h.programs() {
-			p.eachIdle(func(i *instance) bool {
+		for _, t := range h.templates() {
+			t.eachIdle(func(i *instance) bool {
 				i.ages++
 				if i.ages == trimAge && i.memory != nil {
 					return i.memory.Trim() == nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"entangle.example/entangle/abi"
@@ -24,15 +25,17 @@ import (
 // changed, or closes the instance if that cannot be done: its memory grew, the guest
 // trapped, or state changed that no image holds.
 type instance struct {
-	program *program
-	engine  engine.Instance
-	image   *image // that it was made from, or became
-	memory  *memory.Linear
-	ticket  ticket
-	ages    int   // how many times the janitor has found it idle
-	yieldAt int64 // of the watchdog's clock
+	program  *program
+	template *template // whose it is once it is idle; nil if it serves one call
+	engine   engine.Instance
+	image    *image // that it was made from, or became
+	memory   *memory.Linear
+	ticket   ticket
+	ages     int   // how many times the janitor has found it idle
+	yieldAt  int64 // of the watchdog's clock
 
 	call
+	guest  Guest // for what drives it by hand
 	stack  []uint64
 	inline [8]uint64
 	args   []byte // encoded, of a typed task
@@ -48,6 +51,7 @@ type call struct {
 	timeout     time.Duration
 	log         taskLog
 	wasi        wasi.State
+	leased      *template
 	done        func() // closes what was opened for it
 	calls       int64  // of host functions
 	inTask      bool   // not in _initialize
@@ -66,14 +70,13 @@ type call struct {
 // caller must release it.
 func (m *Module) acquire(c *graph.Call, streams *wasi.Config) (*instance, error) {
 	policy := c.Policy()
-	h := m.host
-	l, err := h.limitsOf(policy)
+	l, err := m.host.limitsOf(m.limits, policy)
 	if err != nil {
 		return nil, err
 	}
-	p := m.program.Load()
-	if policy.Engine != "" || l.Stack != h.limits.Stack {
-		if p = m.known(policy.Engine, l.Stack); p == nil {
+	p := m.program()
+	if policy.Engine != "" || l.Stack != m.host.limits.Stack {
+		if p = m.programs.known(policy.Engine, l.Stack); p == nil {
 			c.Block(func() { p, err = m.programFor(c.Ctx, policy.Engine, l.Stack) })
 		}
 		if err != nil {
@@ -81,33 +84,52 @@ func (m *Module) acquire(c *graph.Call, streams *wasi.Config) (*instance, error)
 		}
 	}
 	var w wasi.Config
-	var done func()
-	if m.wasi {
-		if streams != nil {
-			w = *streams
-		}
-		if done, err = h.granted.apply(&w, policy); err != nil {
-			return nil, err
-		}
+	if streams != nil {
+		w = *streams
 	}
-	var i *instance
-	switch {
-	case policy.Actor != "":
-		i, err = m.actorInstance(c, p, policy.Actor, l, len(w.Mounts)+len(w.Env) > 0)
-	case len(w.Mounts)+len(w.Env) > 0:
-		// Libraries read these when they are initialized.
-		i, err = p.make(nil, l)
-	default:
-		i, err = p.take(c.Worker, l)
-	}
+	env, done, err := m.environmentOf(policy)
 	if err != nil {
+		return nil, err
+	}
+	w.Mounts, w.Env = env.mounts, env.vars
+	t := m.lease(p, &env)
+	i, err := m.instanceFor(c, t, l, &w)
+	if err != nil {
+		t.leave()
 		if done != nil {
 			done()
 		}
+		return nil, err
+	}
+	i.leased, i.done = t, done
+	return i, nil
+}
+
+// instanceFor returns an instance of t in which the call c has begun, and w.
+func (m *Module) instanceFor(c *graph.Call, t *template, l *limits, w *wasi.Config) (i *instance, err error) {
+	policy := c.Policy()
+	if policy.Actor != "" {
+		i, err = m.actorInstance(c, t, policy.Actor, l)
+	} else {
+		i, err = t.take(c.Worker, l)
+	}
+	if err != nil {
 		return nil, instantiateError(err)
 	}
-	i.c, i.done = c, done
-	if err := i.start(c.Ctx, c.Node.Def().Name, l, &w, policy.Timeout); err != nil {
+	i.c = c
+	task := c.Node.Def().Name
+	if err = i.start(c.Ctx, task, l, w, policy.Timeout); err != errNoImage {
+		if err != nil {
+			return nil, i.release(err)
+		}
+		return i, nil
+	}
+	_ = i.release(nil)
+	if i, err = t.program.make(nil, nil, l); err != nil {
+		return nil, instantiateError(err)
+	}
+	i.c = c
+	if err = i.start(c.Ctx, task, l, w, policy.Timeout); err != nil {
 		return nil, i.release(err)
 	}
 	return i, nil
@@ -115,12 +137,21 @@ func (m *Module) acquire(c *graph.Call, streams *wasi.Config) (*instance, error)
 
 // acquireAlone is acquire for a call that belongs to no graph.
 func (m *Module) acquireAlone(ctx context.Context, task string) (*instance, error) {
-	l := &m.host.limits
-	i, err := m.program.Load().take(nil, l)
+	p, err := m.ownProgram(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var w wasi.Config
+	var timeout time.Duration
+	if s := m.setup; s != nil {
+		w.Mounts, w.Env = s.env.mounts, s.env.vars
+		timeout = s.Policy.Timeout
+	}
+	i, err := m.ownTemplate(p).take(nil, m.limits)
 	if err != nil {
 		return nil, instantiateError(err)
 	}
-	if err := i.start(ctx, task, l, &wasi.Config{}, 0); err != nil {
+	if err := i.start(ctx, task, m.limits, &w, timeout); err != nil {
 		return nil, i.release(err)
 	}
 	return i, nil
@@ -143,23 +174,8 @@ func (i *instance) start(ctx context.Context, task string, l *limits, w *wasi.Co
 	}
 	h.watchdog.begin(&i.ticket, h.runOf(i.c, ctx), deadline)
 	if i.imaging {
-		// What this call was given, and its limits, must not be in what all others
-		// begin with.
-		i.limits = i.program.imageLimits()
-		if i.memory != nil {
-			i.memory.SetLimit(i.limits.memory)
-		}
-		i.beginWASI(&wasi.Config{Args: []string{programName(i.program.m.name)}})
-		err := i.initialize()
-		if i.program.m.wasi {
-			if endErr := i.wasi.End(); err == nil {
-				err = endErr
-			}
-		}
-		if err == nil {
-			err = i.program.makeImage(i)
-		}
-		if i.imaging = false; err != nil {
+		i.imaging = false
+		if err := i.template.initializeImage(ctx, i, w); err != nil {
 			i.worn = true
 			return err
 		}
@@ -219,9 +235,14 @@ func (i *instance) initialize() error {
 // run calls an export of the module. On entry i.stack holds the parameters, on
 // return the results.
 func (i *instance) run(export int, values int) error {
+	return i.runOn(export, i.stack[:values])
+}
+
+// runOn is run with the numbers in stack.
+func (i *instance) runOn(export int, stack []uint64) error {
 	x := &i.program.exports[export]
 	i.effect |= x.effect
-	if err := i.engine.Call(x.fn, i.stack[:values]); err != nil {
+	if err := i.engine.Call(x.fn, stack); err != nil {
 		if t, ok := err.(*engine.Trap); !ok || !isExit(t.Err) {
 			i.worn = true
 		}
@@ -252,6 +273,10 @@ func (i *instance) release(err error) error {
 		i.done()
 		i.done = nil
 	}
+	if i.leased != nil {
+		i.leased.leave()
+		i.leased = nil
+	}
 	if err != nil || cause != nil || i.failed || i.log.written > 0 {
 		err = i.explain(err, cause)
 	}
@@ -260,15 +285,15 @@ func (i *instance) release(err error) error {
 		worker = i.c.Worker
 	}
 	held := i.held
-	worn := i.worn || held == nil && !i.reset()
+	worn := i.worn || held == nil && (i.template == nil || !i.reset())
 	i.clear()
 	switch {
 	case held != nil:
 		held.leave(i, worn)
-	case worn:
+	case worn || i.template == nil:
 		i.close()
 	default:
-		i.program.put(worker, i)
+		i.template.put(worker, i)
 	}
 	return err
 }
@@ -378,6 +403,12 @@ func (i *instance) explain(err, cause error) error {
 	if t, ok := err.(*engine.Trap); ok {
 		for _, name := range t.Stack {
 			stack = append(stack, printable(name))
+		}
+		for inner, ok := t.Err.(*engine.Trap); ok; inner, ok = t.Err.(*engine.Trap) {
+			t = inner // a function that the guest imports has called the guest
+			for _, name := range slices.Backward(t.Stack) {
+				stack = slices.Insert(stack, 0, printable(name))
+			}
 		}
 		if t.Err != nil {
 			err = t.Err

@@ -61,16 +61,17 @@ func checkLimits(memory int64, l graph.Limits) error {
 	return nil
 }
 
-// limitsOf returns the limits of a call under policy p. A policy can ask for more
-// than the host's default, up to the most that there is.
-func (h *Host) limitsOf(p *graph.Policy) (*limits, error) {
+// limitsOf returns the limits of a call under policy p, which where it says nothing are
+// those of base. A policy can ask for more than the host's default, up to the most that
+// there is.
+func (h *Host) limitsOf(base *limits, p *graph.Policy) (*limits, error) {
 	if p.Memory == 0 && p.Limits == (graph.Limits{}) {
-		return &h.limits, nil
+		return base, nil
 	}
 	if err := checkLimits(p.Memory, p.Limits); err != nil {
 		return nil, abi.Errorf(abi.BadCall, "policy: %w", err)
 	}
-	l := &limits{memory: h.limits.memory, Limits: or(p.Limits, h.limits.Limits)}
+	l := &limits{memory: base.memory, Limits: or(p.Limits, base.Limits)}
 	l.Stack = wholeStack(l.Stack)
 	if p.Memory > 0 {
 		l.memory = linearLimit(p.Memory)

@@ -27,7 +27,7 @@ func (m *Module) CompareChecks(ctx context.Context, export string, n int64, roun
 		_, err := m.Lookup(export)
 		return 0, 0, err
 	}
-	e := m.program.Load().engine
+	e := m.program().engine
 	var best [2]time.Duration
 	var programs [2]*program
 	for v, check := range []instrument.Check{e.Check(), instrument.Unchecked} {
@@ -46,7 +46,7 @@ func (m *Module) CompareChecks(ctx context.Context, export string, n int64, roun
 	l := &m.host.limits
 	for range rounds {
 		for v, p := range programs {
-			i, err := p.take(nil, l)
+			i, err := p.base.take(nil, l)
 			if err != nil {
 				return 0, 0, instantiateError(err)
 			}

@@ -41,10 +41,17 @@ type Module struct {
 	memory     bool // it exports its memory
 	mostValues int  // the most parameters or results that an export has
 
-	program   atomic.Pointer[program] // for the host's engine
+	programs *programs
+	setup    *Setup  // of one that was prepared
+	limits   *limits // of calls that do not say otherwise
+}
+
+// programs are those of one module, for all engines.
+type programs struct {
+	first     atomic.Pointer[program] // for the host's engine
 	compiling chan struct{}           // holds a value while another program is compiled
 	mu        sync.Mutex
-	others    map[engineKey]*program // by what policies ask for; several may be the same, and program too
+	others    map[engineKey]*program // by what policies ask for; several may be the same, and first too
 }
 
 // An Info says what a module is and what it needs.
@@ -119,7 +126,8 @@ func (h *Host) LoadBytes(ctx context.Context, name string, binary []byte) (*Modu
 		return nil, err
 	}
 	defer h.outside.Done()
-	m := &Module{host: h, name: name, id: sha256.Sum256(binary), binary: binary, compiling: make(chan struct{}, 1)}
+	m := &Module{host: h, name: name, id: sha256.Sum256(binary), binary: binary, limits: &h.limits,
+		programs: &programs{compiling: make(chan struct{}, 1)}}
 	if old, err := h.module(m.id); old != nil || err != nil {
 		return old, err
 	}
@@ -153,7 +161,7 @@ func (m *Module) load(ctx context.Context, binary []byte) (err error) {
 	if m.desc, err = instrument.Describe(binary); err != nil {
 		return err
 	}
-	if err := checkImports(m.desc); err != nil {
+	if err := h.checkImports(m.desc); err != nil {
 		return err
 	}
 	if err := checkMemory(m.desc); err != nil {
@@ -180,7 +188,7 @@ func (m *Module) load(ctx context.Context, binary []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	m.program.Store(p)
+	m.programs.first.Store(p)
 	if err := m.readManifest(ctx); err != nil {
 		return err
 	}
@@ -190,19 +198,19 @@ func (m *Module) load(ctx context.Context, binary []byte) (err error) {
 // close frees the module's programs. None of its calls may be running.
 func (m *Module) close() error {
 	var errs []error
-	for _, p := range m.allPrograms() {
+	for _, p := range m.programs.all() {
 		errs = append(errs, p.close())
 	}
 	return errors.Join(errs...)
 }
 
-func (m *Module) allPrograms() (all []*program) {
-	if p := m.program.Load(); p != nil {
+func (s *programs) all() (all []*program) {
+	if p := s.first.Load(); p != nil {
 		all = append(all, p)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, p := range m.others {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.others {
 		if !slices.Contains(all, p) {
 			all = append(all, p)
 		}
@@ -212,10 +220,33 @@ func (m *Module) allPrograms() (all []*program) {
 
 // known returns the program for an engine and a bound of the stack, if it has been
 // asked for before.
-func (m *Module) known(name string, stack int64) *program {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.others[engineKey{name, stack}]
+func (s *programs) known(name string, stack int64) *program {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.others[engineKey{name, stack}]
+}
+
+// program returns the program for the host's engine.
+func (m *Module) program() *program { return m.programs.first.Load() }
+
+// ownProgram returns the program for calls that ask for nothing else.
+func (m *Module) ownProgram(ctx context.Context) (*program, error) {
+	if m.setup == nil || m.setup.Policy.Engine == "" && m.limits.Stack == m.host.limits.Stack {
+		return m.program(), nil
+	}
+	if p := m.programs.known(m.setup.Policy.Engine, m.limits.Stack); p != nil {
+		return p, nil
+	}
+	return m.programFor(ctx, m.setup.Policy.Engine, m.limits.Stack)
+}
+
+// ownTemplate returns what the calls begin with that are granted nothing beyond what m
+// was prepared with.
+func (m *Module) ownTemplate(p *program) *template {
+	if m.setup != nil {
+		return p.prepared(m.setup)
+	}
+	return p.base
 }
 
 // programFor returns the program for the engine of that name ("" is the host's) and
@@ -226,12 +257,13 @@ func (m *Module) programFor(ctx context.Context, name string, stack int64) (*pro
 		return nil, abi.Errorf(abi.BadCall, "%w", err)
 	}
 	select { // who needs the same one needs it compiled too
-	case m.compiling <- struct{}{}:
-		defer func() { <-m.compiling }()
+	case m.programs.compiling <- struct{}{}:
+		defer func() { <-m.programs.compiling }()
 	case <-ctx.Done():
 		return nil, causeOf(ctx)
 	}
-	all := m.allPrograms()
+	s := m.programs
+	all := s.all()
 	k := slices.IndexFunc(all, func(p *program) bool { return p.engine == e })
 	var p *program
 	if k >= 0 {
@@ -242,12 +274,12 @@ func (m *Module) programFor(ctx context.Context, name string, stack int64) (*pro
 		}
 		return nil, abi.Errorf(abi.BadModule, "%s: %w", m.name, err)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.others == nil {
-		m.others = map[engineKey]*program{}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.others == nil {
+		s.others = map[engineKey]*program{}
 	}
-	m.others[engineKey{name, stack}] = p
+	s.others[engineKey{name, stack}] = p
 	return p, nil
 }
 
@@ -261,11 +293,11 @@ func (h *Host) module(id [32]byte) (*Module, error) {
 }
 
 // checkImports names every import that there is not.
-func checkImports(d *instrument.Module) error {
+func (h *Host) checkImports(d *instrument.Module) error {
 	var missing, wrong []string
 	for _, i := range d.Imports {
 		name := printable(i.Module + "." + i.Name)
-		want, known := importType(i)
+		want, known := h.importType(i)
 		switch {
 		case !known:
 			missing = append(missing, fmt.Sprintf("%s (%v)", name, i.Kind))
@@ -274,8 +306,12 @@ func checkImports(d *instrument.Module) error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("it needs imports that this host does not have: %s; there are those of %s and, from %s, log and fail",
-			someOf(missing), wasi.Module, abi.ImportModule)
+		own := ""
+		for _, f := range h.config.imports {
+			own += fmt.Sprintf(", %s.%s", printable(f.Module), printable(f.Name))
+		}
+		return fmt.Errorf("it needs imports that this host does not have: %s; there are those of %s and, from %s, log and fail%s",
+			someOf(missing), wasi.Module, abi.ImportModule, own)
 	}
 	if len(wrong) > 0 {
 		return fmt.Errorf("it imports %s", someOf(wrong))
@@ -284,15 +320,15 @@ func checkImports(d *instrument.Module) error {
 }
 
 // importType returns the type of the function that i names, if there is one.
-func importType(i instrument.Import) (typ string, known bool) {
+func (h *Host) importType(i instrument.Import) (typ string, known bool) {
 	if i.Kind != instrument.FuncKind {
 		return "", false
 	}
-	f := slices.IndexFunc(importFunctions, func(f engine.Function) bool { return f.Module == i.Module && f.Name == i.Name })
+	f := slices.IndexFunc(h.functions, func(f engine.Function) bool { return f.Module == i.Module && f.Name == i.Name })
 	if f < 0 {
 		return "", false
 	}
-	return importFunctions[f].Type.String(), true
+	return h.functions[f].Type.String(), true
 }
 
 // checkMemory refuses memories that tasks cannot have.
@@ -342,18 +378,21 @@ func (m *Module) readManifest(ctx context.Context) error {
 	return nil
 }
 
+// Host returns the host that has loaded m.
+func (m *Module) Host() *Host { return m.host }
+
 // Name returns the name that the module was loaded under.
 func (m *Module) Name() string { return m.name }
 
 // Info describes m.
 func (m *Module) Info() Info {
 	info := Info{Name: m.name, SHA256: hex.EncodeToString(m.id[:]), Size: m.desc.Size, Producers: printable(m.desc.Producers),
-		Doc: printable(m.manifest.Doc), Engine: m.program.Load().engine.Name(), Reset: m.resetText(), Tasks: []TaskInfo{}, Imports: []string{}, Grants: []string{}}
+		Doc: printable(m.manifest.Doc), Engine: m.program().engine.Name(), Reset: m.resetText(), Tasks: []TaskInfo{}, Imports: []string{}, Grants: []string{}}
 	for _, d := range m.tasks {
 		kind, pure := "typed", false
 		switch op := d.Op.(type) {
 		case *plainTask:
-			kind, pure = "plain", m.program.Load().exports[op.export].effect == instrument.NoEffect
+			kind, pure = "plain", m.program().exports[op.export].effect == instrument.NoEffect
 		case *commandTask:
 			kind = "command"
 		}
@@ -377,7 +416,7 @@ func (m *Module) Info() Info {
 
 // resetText says how a call gets a pristine instance.
 func (m *Module) resetText() string {
-	if why := m.program.Load().rewritten.Unsafe; why != "" {
+	if why := m.program().rewritten.Unsafe; why != "" {
 		return "a new instance for each call: " + why
 	}
 	return "one instance, reset after each call"

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"entangle.example/entangle/abi"
@@ -14,7 +13,8 @@ import (
 	"entangle.example/entangle/host/internal/memory"
 )
 
-// A program is a module, compiled for one engine, with its instances.
+// A program is a module, compiled for one engine, with what its instances are made
+// from.
 type program struct {
 	m         *Module
 	engine    engine.Engine
@@ -24,13 +24,10 @@ type program struct {
 	begin     int // number of _initialize, or -1
 	exports   []programExport
 
-	image atomic.Pointer[image] // nil until an instance has been initialized, and where no image can be
-
-	slots []slot // of each worker
-	mu    sync.Mutex
-	spare []*instance // idle, the one used last at the end
-	kept  int         // how many spare ones are kept at the most
-	ended bool
+	base      *template // of calls that are given nothing
+	mu        sync.Mutex
+	templates map[templateKey]*template // the others
+	uses      int64                     // of these
 
 	actors actors
 }
@@ -41,12 +38,9 @@ type programExport struct {
 	effect instrument.Effect
 }
 
-// An image is what instances are made from and reset to: the state of one that was
-// initialized.
-type image struct {
-	memory  *memory.Snapshot // nil if the module defines none
-	globals []uint64
-}
+// worthTrimming is how long compiling takes if the result was not in the cache, and is
+// there now, at a size that counts.
+const worthTrimming = 100 * time.Millisecond
 
 // slowCompile is how long compiling may take before the host says that it does.
 const slowCompile = time.Second
@@ -65,13 +59,18 @@ func (m *Module) compileAs(ctx context.Context, e engine.Engine, check instrumen
 	}
 	begun := time.Now()
 	hint := time.AfterFunc(slowCompile, func() { h.sayCompiling(m, e, begun) })
-	p := &program{m: m, engine: e, rewritten: r, init: -1, begin: -1, slots: make([]slot, h.pool.Workers()), kept: spareInstances}
+	p := &program{m: m, engine: e, rewritten: r, init: -1, begin: -1}
+	p.base = p.newTemplate(nil, "")
 	p.compiled, err = e.Compile(ctx, r, id)
 	hint.Stop()
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot compile it: %w", e.Name(), err)
 	}
-	if d := time.Since(begun); d > slowCompile {
+	d := time.Since(begun)
+	if d > worthTrimming {
+		h.trimCache()
+	}
+	if d > slowCompile {
 		h.log.Info(fmt.Sprintf("compiled %s in %v", printable(m.name), d.Round(100*time.Millisecond)))
 	}
 	r.Binary = nil // its memory
@@ -103,34 +102,11 @@ func (h *Host) sayCompiling(m *Module, e engine.Engine, begun time.Time) {
 
 // close frees all instances, of which none may be in use, and the code.
 func (p *program) close() error {
-	p.mu.Lock()
-	p.ended = true
-	p.mu.Unlock()
-	p.release()
+	for _, t := range p.allTemplates() {
+		t.close()
+	}
 	p.actors.close()
-	if im := p.image.Load(); im != nil && im.memory != nil {
-		im.memory.Close()
-	}
 	return p.compiled.Close()
-}
-
-// makeImage makes the image out of an instance that has been initialized, and
-// nothing else. Where another instance was faster, i keeps an image of its own.
-func (p *program) makeImage(i *instance) error {
-	im := &image{globals: make([]uint64, len(p.rewritten.Globals))}
-	i.engine.Globals(im.globals)
-	if i.memory != nil {
-		s, err := p.m.host.system.Snapshot(i.memory)
-		if err != nil {
-			return abi.Errorf(abi.LimitHit, "a snapshot of %s: %w", p.m.name, err)
-		}
-		im.memory = s
-	}
-	i.image = im
-	if !p.image.CompareAndSwap(nil, im) && im.memory != nil {
-		im.memory.Close() // the memory holds it
-	}
-	return nil
 }
 
 // newMemory returns the memory of a new instance, or nil if the module defines none.
@@ -159,18 +135,6 @@ func (p *program) newMemory(im *image, limit uint64) (*memory.Linear, error) {
 	return l, nil
 }
 
-// imageLimits are those under which an image is made, whatever call it is made for: the
-// host's, or, if that is more, the memory that the module begins with.
-func (p *program) imageLimits() *limits {
-	l := &p.m.host.limits
-	if least := p.m.leastMemory(); least > l.memory {
-		more := *l
-		more.memory = least
-		l = &more
-	}
-	return l
-}
-
 // leastMemory returns how much linear memory the module begins with, in bytes.
 func (m *Module) leastMemory() uint64 {
 	if len(m.desc.Memories) == 0 { // there is at most one
@@ -184,13 +148,15 @@ func tooSmall(name string, least, limit uint64) error {
 }
 
 // make makes an instance: from the image, if it is not nil; otherwise as the module
-// says, and nothing of the guest has run.
-func (p *program) make(im *image, l *limits) (*instance, error) {
+// says, and nothing of the guest has run. t is whose it is once it is idle; nil if it
+// serves one call.
+func (p *program) make(t *template, im *image, l *limits) (*instance, error) {
 	mem, err := p.newMemory(im, l.memory)
 	if err != nil {
 		return nil, err
 	}
-	i := &instance{program: p, image: im, memory: mem}
+	i := &instance{program: p, template: t, image: im, memory: mem}
+	i.guest.i = i
 	i.stack = i.inline[:]
 	if n := p.m.mostValues; n > len(i.stack) {
 		i.stack = make([]uint64, n)

@@ -1,35 +1,29 @@
 package host_test
 
 import (
-	"bytes"
 	"cmp"
-	"crypto/sha256"
+	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"entangle.example/entangle/abi"
+	"entangle.example/entangle/graph"
 	"entangle.example/entangle/host"
-	"entangle.example/entangle/host/internal/engine"
-	"entangle.example/entangle/host/internal/engine/wasmtime"
-	"entangle.example/entangle/host/internal/engine/wazero"
-	"entangle.example/entangle/host/internal/instrument"
-	"entangle.example/entangle/host/internal/memory"
-	"entangle.example/entangle/host/internal/wasi"
 )
 
 // CPython with NumPy is the largest module that there is to try: 99 MB and 89,060
-// functions, with exceptions all over. It knows nothing of Entangle, so these tests
-// drive it below the host's calls: it runs the source that export turn is given, and
-// says what it has to say through import host.call.
+// functions, with exceptions all over. It knows nothing of Entangle: it runs the source
+// that export turn is given, and says what it has to say through import host.call.
 
 const pythonMemory = 1 << 30 // bytes, the most that it may have
 
@@ -94,30 +88,171 @@ var pythonExceptions = []struct{ name, do, want string }{
 	{"out of memory", "lambda: np.ones(3 << 29, dtype=np.uint8)", "MemoryError: Unable to allocate 1.50 GiB for an array with shape (1610612736,) and data type uint8"},
 }
 
-func TestPython(t *testing.T) {
-	folder := pythonFolder(t)
-	p := newPython(t, folder)
-	p.compile(t, filepath.Join(folder, "python.wasm"))
-	t.Run("the instance of the snapshot", p.first(t).testCalls)
-	begun := time.Now()
-	g := p.another(t)
-	t.Logf("an instance from the snapshot: %v", time.Since(begun))
-	t.Run("one from the snapshot", g.testCalls)
-	t.Run("exceptions", g.testExceptions)
+// A python is CPython in a host.
+type python struct {
+	host   *host.Host
+	module *host.Module // prepared by pythonSetup
+	said   *said
+
+	mu     sync.Mutex
+	setups int // how often pythonSetup has run
 }
 
-// testCalls makes calls with a reset after each: none sees another.
-func (g *pythonGuest) testCalls(t *testing.T) {
-	var calls, resets []time.Duration
-	var pages []uint64
+// said is what guests have written, as the host logs it.
+type said struct {
+	slog.Handler
+	mu    sync.Mutex
+	lines []string
+}
+
+func (s *said) Handle(_ context.Context, r slog.Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines = append(s.lines, r.Message)
+	return nil
+}
+
+func (s *said) Enabled(context.Context, slog.Level) bool { return true }
+func (s *said) WithAttrs([]slog.Attr) slog.Handler       { return s }
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.lines, "\n")
+}
+
+// newPython loads CPython and prepares it. What it keeps on disk is below cache.
+func newPython(t *testing.T, folder, cache string) *python {
+	t.Helper()
+	library, err := os.ReadFile(filepath.Join(folder, "python-stdlib.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lib := filepath.Join(cache, "lib")
+	if err := os.MkdirAll(lib, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(lib, "python315.zip"), library, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	grant, err := abi.ParseGrant("fs:ro=" + lib + ":/usr/local/lib")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &python{said: &said{}}
+	c := config().WithCacheDir(cache).WithLog(slog.New(p.said)).WithGrants(grant).
+		// CPython's own bound of recursion, 112 KiB of its memory, is up to 3.2 MiB of wazero's stack.
+		WithLimits(graph.Limits{Stack: host.MaxStack}).
+		WithImports(host.Import{Module: "host", Name: "call", Type: "(i32, i32, i32, i32) -> i32", Call: pythonCall})
+	if p.host, err = host.Open(c); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	m, err := p.host.Load(t.Context(), filepath.Join(folder, "python.wasm"))
+	if err != nil {
+		t.Fatal(err, p.said)
+	}
+	t.Logf("loaded in %v", time.Since(begun))
+	begun = time.Now()
+	p.module, err = m.Prepare(t.Context(), host.Setup{Key: pythonSetup, Policy: graph.Policy{Memory: pythonMemory}, Run: func(g *host.Guest) error {
+		p.mu.Lock()
+		p.setups++
+		p.mu.Unlock()
+		_, err := turn(g, pythonSetup)
+		return err
+	}})
+	if err != nil {
+		t.Fatal(err, p.said)
+	}
+	t.Logf("prepared in %v, by %d setups", time.Since(begun), p.setups)
+	return p
+}
+
+func (p *python) close(t *testing.T) {
+	if err := p.host.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// pythonAnswer is where pythonCall leaves what a guest has said.
+type pythonAnswer struct{}
+
+// turn runs a source text, and returns what it has told host.call.
+func turn(g *host.Guest, source string) (answer []byte, err error) {
+	if out, ok := g.Context().Value(pythonAnswer{}).(*[]byte); ok {
+		defer func() { answer, *out = *out, nil }()
+	}
+	at, err := g.Call("host_alloc", uint64(len(source)))
+	if err != nil {
+		return nil, err
+	}
+	text := at[0]
+	copy(g.Memory()[text:], source)
+	status, err := g.Call("turn", text, uint64(len(source)))
+	if err == nil && status[0] != 0 {
+		err = fmt.Errorf("status %d", status[0])
+	}
+	return nil, err
+}
+
+// pythonCall is host.call(text, size, &answer, &size of answer): it calls the guest
+// for the answer's memory.
+func pythonCall(g *host.Guest, stack []uint64) error {
+	if out, ok := g.Context().Value(pythonAnswer{}).(*[]byte); ok {
+		*out = slices.Clone(g.Memory()[stack[0]:][:stack[1]])
+	}
+	const reply = "null"
+	at, err := g.Call("host_alloc", uint64(len(reply)))
+	if err != nil {
+		return err
+	}
+	mem := g.Memory() // it may have grown
+	copy(mem[at[0]:], reply)
+	binary.LittleEndian.PutUint32(mem[stack[2]:], uint32(at[0]))
+	binary.LittleEndian.PutUint32(mem[stack[3]:], uint32(len(reply)))
+	stack[0] = 0
+	return nil
+}
+
+// run runs a source text in a call of its own.
+func (p *python) run(t *testing.T, source string) (answer []byte, err error) {
+	err = p.module.Do(context.WithValue(t.Context(), pythonAnswer{}, new([]byte)), func(g *host.Guest) (err error) {
+		answer, err = turn(g, source)
+		return err
+	})
+	return answer, err
+}
+
+func TestPython(t *testing.T) {
+	folder := pythonFolder(t)
+	cache := cmp.Or(os.Getenv("ENTANGLE_PYTHON_CACHE"), t.TempDir()) // a run takes minutes less with it
+	p := newPython(t, folder, cache)
+	t.Run("calls", p.testCalls)
+	t.Run("exceptions", p.testExceptions)
+	t.Run("tasks", p.testTasks)
+	p.close(t)
+	if p.setups > 1 {
+		t.Errorf("%d setups", p.setups)
+	}
+	p = newPython(t, folder, cache)
+	defer p.close(t)
+	t.Run("from disk", p.testCalls)
+	if p.setups != 0 {
+		t.Errorf("%d setups, and there is a snapshot on disk", p.setups)
+	}
+}
+
+// testCalls makes calls: none sees another.
+func (p *python) testCalls(t *testing.T) {
+	var times []time.Duration
 	var want any
 	for k := range 50 {
 		begun := time.Now()
-		status := g.turn(t, fmt.Sprintf("answer([f(3, %d), state()])", k+1))
-		calls = append(calls, time.Since(begun))
+		answer, err := p.run(t, fmt.Sprintf("answer([f(3, %d), state()])", k+1))
+		times = append(times, time.Since(begun))
 		var got []any
-		if err := json.Unmarshal(g.answer, &got); err != nil || status != 0 {
-			t.Fatalf("status %d, %q, %v: %s", status, g.answer, err, g.said.String())
+		if err := cmp.Or(err, json.Unmarshal(answer, &got)); err != nil {
+			t.Fatalf("%q, %v: %s", answer, err, p.said)
 		}
 		n := 3 * float64(k+1) // 0² + 1² + ... + (n-1)²
 		if want == nil {
@@ -126,51 +261,61 @@ func (g *pythonGuest) testCalls(t *testing.T) {
 		if sum := (n - 1) * n * (2*n - 1) / 6; got[0] != sum || !reflect.DeepEqual(got[1], want) {
 			t.Errorf("call %d: got %v, want [%v %v]", k, got, sum, want)
 		}
-		if g.memory.Grew() || g.engine.Spent() {
-			t.Fatalf("call %d: it cannot be reset: grew %v, spent %v", k, g.memory.Grew(), g.engine.Spent())
-		}
-		begun = time.Now()
-		g.reset(t)
-		resets = append(resets, time.Since(begun))
-		pages = append(pages, g.memory.Resident()/4096)
 	}
 	if state := want.([]any); state[0] != 1.0 || state[1] != 1.0 {
 		t.Errorf("the state is %v after one call", state)
 	}
-	t.Logf("medians: a call %v, a reset %v, pages restored %d", middle(calls), middle(resets), middle(pages))
+	t.Logf("the first call %v, the median of calls %v", times[0], slices.Sorted(slices.Values(times))[len(times)/2])
 }
 
-func middle[T cmp.Ordered](of []T) T { return slices.Sorted(slices.Values(of))[len(of)/2] }
-
 // testExceptions raises what there is to raise, and each time the next call is right.
-func (g *pythonGuest) testExceptions(t *testing.T) {
-	replaced := 0
+func (p *python) testExceptions(t *testing.T) {
 	next := func() {
 		t.Helper()
-		if g.memory.Grew() || g.engine.Spent() {
-			replaced++
-			g = g.another(t)
-		} else {
-			g.reset(t)
+		if answer, err := p.run(t, "answer([f(2, 2), calls])"); err != nil || string(answer) != "[14.0, 0]" {
+			t.Errorf("the next call: %s, %v: %s", answer, err, p.said)
 		}
-		if status := g.turn(t, "answer([f(2, 2), calls])"); status != 0 || string(g.answer) != "[14.0, 0]" {
-			t.Errorf("the next call: status %d, %s: %s", status, g.answer, g.said.String())
-		}
-		g.reset(t)
 	}
 	for _, c := range pythonExceptions {
-		status := g.turn(t, "answer(caught("+c.do+"))")
+		answer, err := p.run(t, "answer(caught("+c.do+"))")
 		var got string
-		if err := json.Unmarshal(g.answer, &got); err != nil || status != 0 || !strings.HasPrefix(got, c.want) {
-			t.Errorf("%s: got %q (status %d, %v), want %q\n%s", c.name, got, status, err, c.want, g.said.String())
+		if err := cmp.Or(err, json.Unmarshal(answer, &got)); err != nil || !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: got %q (%v), want %q\n%s", c.name, got, err, c.want, p.said)
 		}
 		next()
 	}
-	if status := g.turn(t, "raise ValueError('gone')"); status == 0 || !strings.HasSuffix(g.said.String(), "ValueError: gone\n") {
-		t.Errorf("not caught: status %d: %s", status, g.said.String())
+	if _, err := p.run(t, "raise ValueError('gone')"); err == nil || !strings.Contains(p.said.String(), "ValueError: gone") {
+		t.Errorf("not caught: %v: %s", err, p.said)
 	}
 	next()
-	t.Logf("%d of %d calls were followed by another instance", replaced, len(pythonExceptions)+1)
+}
+
+// testTasks has a function of the setup be a task, of which many run at once.
+func (p *python) testTasks(t *testing.T) {
+	f := p.module.Func("f", abi.Signature{Params: []abi.Param{{Name: "a", Type: abi.IntType}, {Name: "b", Type: abi.IntType}}, Result: abi.StringType},
+		func(g *host.Guest, args []abi.Value) (abi.Value, error) {
+			a, _ := args[0].Int()
+			b, _ := args[1].Int()
+			if _, err := turn(g, fmt.Sprintf("print('f', f(%d, %d), calls); calls += 1", a, b)); err != nil {
+				return abi.Value{}, err
+			}
+			return abi.String("done"), nil
+		})
+	var all []any
+	for k := range 40 {
+		all = append(all, f(2, k+1))
+	}
+	got, err := graph.Run[[]string](t.Context(), p.host, graph.List(all...))
+	if err != nil || len(got) != 40 || got[39] != "done" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	log := p.said.String()
+	for k := range 40 {
+		n := 2 * (k + 1)
+		if want := fmt.Sprintf("f %.1f 0", float64((n-1)*n*(2*n-1)/6)); !strings.Contains(log, want) {
+			t.Errorf("the log does not say %q", want)
+		}
+	}
 }
 
 // pythonFolder returns where python.wasm and its library are.
@@ -185,245 +330,4 @@ func pythonFolder(t *testing.T) string {
 		t.Skip(how)
 	}
 	return folder
-}
-
-// A python is the module for one engine, and what its instances are made with.
-type python struct {
-	engine    engine.Engine
-	rewritten *instrument.Rewritten
-	least     uint64 // bytes of memory
-	config    wasi.Config
-	module    engine.Module
-	snapshot  *memory.Snapshot // of an instance that has run pythonSetup
-	globals   []uint64
-}
-
-func newPython(t *testing.T, folder string) *python {
-	p := &python{}
-	library, err := os.ReadFile(filepath.Join(folder, "python-stdlib.zip"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lib := t.TempDir()
-	if err := os.WriteFile(filepath.Join(lib, "python315.zip"), library, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	root, err := os.OpenRoot(lib)
-	if err != nil {
-		t.Fatal(err)
-	}
-	closing(t, root.Close)
-	p.config = wasi.Config{Args: []string{"python"}, Env: []string{"HOME=/tmp", "PYTHONTZPATH="},
-		Mounts: []wasi.Mount{{Root: root, Guest: "/usr/local/lib", ReadOnly: true}}}
-
-	i32 := instrument.I32
-	opts := engine.Options{
-		Cache: os.Getenv("ENTANGLE_PYTHON_CACHE"), // a run takes minutes less with it
-		Functions: []engine.Function{{Module: "host", Name: "call", Call: hostCall,
-			Type: instrument.FuncType{Params: []instrument.ValType{i32, i32, i32, i32}, Results: []instrument.ValType{i32}}}},
-		Stack: host.MaxStack, // CPython's own bound, 112 KiB of its memory, is up to 3.2 MiB of wazero's stack
-		Poll:  pollPython,
-		Warn:  func(msg string, err error) { t.Errorf("%s: %v", msg, err) },
-	}
-	if opts.Cache == "" {
-		opts.Cache = t.TempDir()
-	}
-	for _, f := range wasi.Functions {
-		opts.Functions = append(opts.Functions, engine.Function{Module: wasi.Module, Name: f.Name, Type: f.Type,
-			Call: func(data any, mem []byte, stack []uint64) error { return f.Call(&data.(*pythonGuest).wasi, mem, stack) }})
-	}
-	if testEngine == "wasmtime" {
-		if p.engine, err = wasmtime.New(opts); err != nil {
-			t.Fatal(err)
-		}
-	} else {
-		p.engine = wazero.New(opts)
-	}
-	closing(t, p.engine.Close)
-	return p
-}
-
-// closing closes something at the end of a test.
-func closing(t *testing.T, what func() error) {
-	t.Cleanup(func() {
-		if err := what(); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-func pollPython(_ any, stack int64) error {
-	runtime.Gosched()
-	if stack > host.MaxStack {
-		return fmt.Errorf("%d bytes of stack", stack)
-	}
-	return nil
-}
-
-// compile rewrites and compiles the module, and then takes it from the cache.
-func (p *python) compile(t *testing.T, path string) {
-	source, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := instrument.Describe(source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.least = d.Memories[0].Min * memory.PageSize
-	begun := time.Now()
-	if p.rewritten, err = instrument.Rewrite(source, p.engine.Check()); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("rewritten in %v, from %d to %d MB", time.Since(begun), len(source)/1e6, len(p.rewritten.Binary)/1e6)
-	if p.rewritten.Unsafe != "" {
-		t.Fatal("it cannot be reset: ", p.rewritten.Unsafe)
-	}
-	if p.engine.Name() == "wazero" && p.rewritten.Lost != "" {
-		t.Skipf("wazero refuses it: %s", p.rewritten.Lost)
-	}
-	id := sha256.Sum256(source)
-	for _, how := range []string{"compiled", "taken from the cache"} {
-		if p.module != nil {
-			if err := p.module.Close(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		begun = time.Now()
-		if p.module, err = p.engine.Compile(t.Context(), p.rewritten, id); err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%s in %v", how, time.Since(begun))
-	}
-	closing(t, p.module.Close)
-	p.rewritten.Binary = nil
-}
-
-// first makes the instance that the snapshot is taken of.
-func (p *python) first(t *testing.T) *pythonGuest {
-	system := memory.Open()
-	closing(t, system.Close)
-	begun := time.Now()
-	mem, err := memory.New(pythonMemory, memory.Reservation)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if mem.Reallocate(p.least) == nil {
-		t.Fatal("the system has no memory")
-	}
-	g := p.instantiate(t, mem)
-	g.begin()
-	if p.rewritten.Init != "" {
-		g.call(t, p.rewritten.Init)
-	}
-	g.call(t, "_initialize")
-	g.end(t)
-	if status := g.turn(t, pythonSetup); status != 0 {
-		t.Fatalf("status %d: %s", status, g.said.String())
-	}
-	if p.snapshot, err = system.Snapshot(mem); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.snapshot.Close)
-	p.globals = make([]uint64, len(p.rewritten.Globals))
-	g.engine.Globals(p.globals)
-	t.Logf("first instance, with its imports and a snapshot of %d MiB: %v", p.snapshot.Stored()>>20, time.Since(begun))
-	return g
-}
-
-// another makes an instance from the snapshot.
-func (p *python) another(t *testing.T) *pythonGuest {
-	mem, err := p.snapshot.New(pythonMemory, memory.Reservation)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := p.instantiate(t, mem)
-	g.engine.SetGlobals(p.globals)
-	return g
-}
-
-// A pythonGuest is an instance.
-type pythonGuest struct {
-	*python
-	engine engine.Instance
-	memory *memory.Linear
-	wasi   wasi.State
-	stack  [4]uint64
-	answer []byte       // of host.call
-	said   bytes.Buffer // on its standard output and error
-}
-
-func (p *python) instantiate(t *testing.T, mem *memory.Linear) *pythonGuest {
-	g := &pythonGuest{python: p, memory: mem}
-	t.Cleanup(mem.Discard)
-	var err error
-	if g.engine, err = p.module.Instantiate(engine.Config{Memory: mem, Tables: host.DefaultTable, Data: g}); err != nil {
-		t.Fatal(err)
-	}
-	closing(t, g.engine.Close)
-	return g
-}
-
-func (g *pythonGuest) begin() {
-	c := g.config
-	c.Stdout, c.Stderr = &g.said, &g.said
-	g.said.Reset()
-	g.wasi.Begin(c)
-}
-
-func (g *pythonGuest) end(t *testing.T) {
-	if err := g.wasi.End(); err != nil {
-		t.Error(err)
-	}
-}
-
-// call calls an export. A trap ends the test.
-func (g *pythonGuest) call(t *testing.T, export string) {
-	t.Helper()
-	if err := g.engine.Call(g.module.Func(export), g.stack[:]); err != nil {
-		trap, _ := errors.AsType[*engine.Trap](err)
-		t.Fatalf("%s: %v (%v), in %q\n%s", export, err, trap.Err, trap.Stack, g.said.String())
-	}
-}
-
-// turn runs a source text, as one call of the host would, and returns its status.
-func (g *pythonGuest) turn(t *testing.T, source string) uint32 {
-	t.Helper()
-	g.begin()
-	defer g.end(t)
-	g.answer = nil
-	g.stack[0] = uint64(len(source))
-	g.call(t, "host_alloc")
-	copy(g.memory.Bytes()[uint32(g.stack[0]):], source)
-	g.stack[1] = uint64(len(source))
-	g.call(t, "turn")
-	return uint32(g.stack[0])
-}
-
-// hostCall is host.call(text, size, &answer, &size of answer): it calls the guest
-// for the answer's memory.
-func hostCall(data any, mem []byte, stack []uint64) error {
-	g := data.(*pythonGuest)
-	p := [4]uint32{uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3])}
-	g.answer = slices.Clone(mem[p[0]:][:p[1]])
-	const reply = "null"
-	nested := []uint64{uint64(len(reply))}
-	if err := g.engine.Call(g.module.Func("host_alloc"), nested); err != nil {
-		return err
-	}
-	mem = g.memory.Bytes() // it may have grown
-	copy(mem[uint32(nested[0]):], reply)
-	binary.LittleEndian.PutUint32(mem[p[2]:], uint32(nested[0]))
-	binary.LittleEndian.PutUint32(mem[p[3]:], uint32(len(reply)))
-	stack[0] = 0
-	return nil
-}
-
-// reset brings the instance back to the snapshot.
-func (g *pythonGuest) reset(t *testing.T) {
-	t.Helper()
-	if err := g.memory.Reset(); err != nil {
-		t.Fatal(err)
-	}
-	g.engine.SetGlobals(g.globals)
 }

@@ -55,6 +55,9 @@ func (m *Module) findTasks() error {
 }
 
 func (m *Module) add(d *graph.Def) {
+	if m.setup != nil {
+		d = d.Task().With(m.setup.Policy).Def()
+	}
 	m.tasks = append(m.tasks, d)
 	m.byName[d.Name] = d
 }

@@ -27,7 +27,7 @@ Exit status: 0 done; 1 the task failed; 2 wrong usage or a bad module;
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{err, cmd.CommandPath()}
 	})
-	root.AddCommand(runCommand(s), evalCommand(s), inspectCommand(s), doctorCommand(s), benchCommand(s), versionCommand(s))
+	root.AddCommand(runCommand(s), evalCommand(s), inspectCommand(s), cacheCommand(s), doctorCommand(s), benchCommand(s), versionCommand(s))
 	wrapArgs(root)
 	return root
 }

@@ -35,6 +35,7 @@ type flags struct {
 	logLevel string
 	logFile  string
 	noCache  bool
+	noSnaps  bool
 	raw      bool
 }
 
@@ -50,7 +51,8 @@ func (f *flags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.progress, "progress", "auto", "show progress: `MODE` auto, plain or none")
 	fs.StringVar(&f.logLevel, "log-level", "info", "log from this `LEVEL` on: debug, info, warn, error")
 	fs.StringVar(&f.logFile, "log-file", "", "log to `FILE` instead of standard error")
-	fs.BoolVar(&f.noCache, "no-cache", false, "keep no compiled modules on disk")
+	fs.BoolVar(&f.noCache, "no-cache", false, "keep nothing on disk: neither compiled modules nor snapshots")
+	fs.BoolVar(&f.noSnaps, "no-snapshots", false, "keep no states of initialized modules on disk")
 	fs.BoolVar(&f.raw, "raw", false, "print a string or bytes as they are, not as JSON")
 }
 
@@ -105,6 +107,9 @@ func (f *flags) open(cmd *cobra.Command, s streams) (*session, error) {
 	c := host.Config{}.WithCPUs(f.cpus).WithEngine(f.engine).WithMemory(memory).WithLimits(limits).WithLog(log)
 	if f.noCache {
 		c = c.WithoutCache()
+	}
+	if f.noSnaps {
+		c = c.WithoutSnapshots()
 	}
 	for _, a := range f.allow {
 		g, err := abi.ParseGrant(a)

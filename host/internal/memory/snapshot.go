@@ -12,7 +12,11 @@ package memory
 // Where the system has no memory files, a snapshot is a copy, and so is what is
 // made of it.
 
-import "sync/atomic"
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+)
 
 // A Snapshot is the state of a memory at one moment. Its methods may be called by
 // several goroutines.
@@ -20,6 +24,7 @@ type Snapshot struct {
 	system *System
 	size   uint64 // of the memory
 	file   int    // -1 if there is none
+	offset int64  // of the image in it
 	image  []byte // the bytes up to the last page that is not zero; not to be written
 	users  atomic.Int64
 }
@@ -27,6 +32,35 @@ type Snapshot struct {
 // osPage is the size that memory files and resets work in. Systems with larger
 // pages see resets of whole pages all the same: they divide PageSize.
 const osPage = 4096
+
+// Content returns the bytes of the memory up to the last page that is not zero. They
+// are valid until the snapshot is freed, and must not be written.
+func (s *Snapshot) Content() []byte { return s.image }
+
+// Hold keeps the snapshot from being freed until one more Close.
+func (s *Snapshot) Hold() { s.users.Add(1) }
+
+// FromFile returns a snapshot of a memory of size bytes that begins with the n bytes at
+// offset of f, and is zero behind them. All three are multiples of 4 KiB. The file may be
+// closed, but must never be cut off nor written to: memories map it.
+func (y *System) FromFile(f *os.File, offset, n int64, size uint64) (*Snapshot, error) {
+	if n < 0 || uint64(n) > size || offset%osPage != 0 || n%osPage != 0 || size%PageSize != 0 {
+		return nil, fmt.Errorf("%d bytes at %d of a memory of %d bytes", n, offset, size)
+	}
+	s := &Snapshot{system: y, size: size, file: -1}
+	if err := s.open(f, offset, n); err != nil {
+		return nil, err
+	}
+	s.users.Store(1)
+	return s, nil
+}
+
+// read reads the image of a snapshot that maps nothing.
+func (s *Snapshot) read(f *os.File, offset, n int64) error {
+	s.image = make([]byte, n)
+	_, err := f.ReadAt(s.image, offset)
+	return err
+}
 
 // Size returns the size of the memory in bytes.
 func (s *Snapshot) Size() uint64 { return s.size }

@@ -134,6 +134,28 @@ func (s *Snapshot) storeFile(content []byte) (err error) {
 	return nil
 }
 
+// open makes the snapshot one of what is in f.
+func (s *Snapshot) open(f *os.File, offset, n int64) (err error) {
+	if n == 0 {
+		return nil
+	}
+	if s.system.memfd != nil {
+		return s.read(f, offset, n)
+	}
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	p, err := unix.MmapPtr(fd, offset, nil, uintptr(n), unix.PROT_READ, unix.MAP_PRIVATE)
+	if err != nil {
+		_ = unix.Close(fd)
+		return err
+	}
+	s.file, s.offset = fd, offset
+	s.image = unsafe.Slice((*byte)(p), n)
+	return nil
+}
+
 // show makes the first bytes of a memory those of the snapshot.
 func (s *Snapshot) show(b []byte) error {
 	if len(b) == 0 {
@@ -146,7 +168,7 @@ func (s *Snapshot) show(b []byte) error {
 		}
 		return err
 	}
-	_, err := unix.MmapPtr(s.file, 0, unsafe.Pointer(&b[0]), uintptr(len(b)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED|noReserve)
+	_, err := unix.MmapPtr(s.file, s.offset, unsafe.Pointer(&b[0]), uintptr(len(b)), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_FIXED|noReserve)
 	return err
 }
 

@@ -46,6 +46,7 @@ func (e *wasmtimeEngine) load(r *instrument.Rewritten, id [32]byte) (*C.wasmtime
 	}
 	m, err := e.open(path)
 	if err == nil {
+		engine.Used(path)
 		return m, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -100,38 +101,19 @@ func check(path string) error {
 }
 
 // save puts m into the file path.
-func save(m *C.wasmtime_module_t, path string) (err error) {
+func save(m *C.wasmtime_module_t, path string) error {
 	var v C.wasm_byte_vec_t
 	if err := takeError(C.wasmtime_module_serialize(m, &v)); err != nil {
 		return err
 	}
 	defer C.wasm_byte_vec_delete(&v)
 	code := unsafe.Slice((*byte)(v.data), v.size)
-	dir := filepath.Dir(path)
-	engine.SweepCache(dir)
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".*"+engine.Unfinished)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
 	sum := sha256.Sum256(code)
-	_, err = f.Write(code)
-	if err == nil {
-		_, err = f.Write(sum[:])
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		// What is no file is damage, and a file cannot take a directory's place.
-		if info, e := os.Lstat(path); e == nil && info.IsDir() {
-			_ = os.RemoveAll(path)
+	return engine.WriteCache(path, func(f *os.File) error {
+		if _, err := f.Write(code); err != nil {
+			return err
 		}
-		err = os.Rename(f.Name(), path)
-	}
-	return err
+		_, err := f.Write(sum[:])
+		return err
+	})
 }

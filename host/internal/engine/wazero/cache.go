@@ -7,7 +7,6 @@ package wazero
 // its list is removed, and made again.
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -94,18 +93,6 @@ func publish(fresh, dir string) error {
 			return nil
 		}
 	}
-	removeEntry(fresh)
+	engine.RemoveEntry(fresh)
 	return err
-}
-
-// removeEntry removes the entry dir: at first from its place, at once.
-func removeEntry(dir string) {
-	gone := dir
-	if !strings.HasSuffix(dir, engine.Unfinished) {
-		gone = fmt.Sprintf("%s.%s%s", dir, rand.Text(), engine.Unfinished)
-		if os.Rename(dir, gone) != nil {
-			return
-		}
-	}
-	_ = os.RemoveAll(gone)
 }

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -76,19 +77,25 @@ func (e *wazeroEngine) compileCached(ctx context.Context, r *instrument.Rewritte
 	if err := engine.PrepareCache(filepath.Dir(dir)); err != nil {
 		return nil, err
 	}
-	if checkEntry(dir) == nil {
-		if m, err := e.compile(ctx, r, dir); err == nil {
+	err := checkEntry(dir)
+	if err == nil {
+		var m *module
+		if m, err = e.compile(ctx, r, dir); err == nil {
+			engine.Used(dir)
 			return m, nil
 		}
 	}
-	removeEntry(dir)
+	if ctx.Err() == nil && !errors.Is(err, fs.ErrNotExist) {
+		e.opts.Warn("a compiled module in the cache is made anew", fmt.Errorf("%s: %w", dir, err))
+	}
+	engine.RemoveEntry(dir)
 	fresh, err := newEntry(dir)
 	if err != nil {
 		return nil, err
 	}
 	m, err := e.compile(ctx, r, fresh)
 	if err != nil {
-		removeEntry(fresh)
+		engine.RemoveEntry(fresh)
 		return nil, err
 	}
 	if err := publish(fresh, dir); err != nil {
