@@ -20,7 +20,7 @@ const DefaultCacheSize = 4 << 30
 
 // A CacheEntry is something that is kept on disk for later processes.
 type CacheEntry struct {
-	Kind string    `json:"kind"` // the folder: "wasmtime" and "wazero" are compiled modules, "snapshots" states of guests
+	Kind string    `json:"kind"` // the folder: "wasmtime" and "wazero" are compiled modules, "modules" what is known of large ones, "snapshots" states of guests
 	Name string    `json:"name"` // in the folder
 	Size int64     `json:"size"` // on disk, in bytes
 	Used time.Time `json:"used"` // about: to the hour
@@ -44,7 +44,7 @@ func (c Config) CacheEntries() (dir string, entries []CacheEntry, err error) {
 		err = cmp.Or(err, readErr)
 		for _, d := range all {
 			info, infoErr := d.Info()
-			if infoErr != nil || strings.HasSuffix(d.Name(), engine.Unfinished) {
+			if infoErr != nil || strings.HasSuffix(d.Name(), engine.Unfinished) || engine.IsSeal(d.Name()) {
 				continue // it is gone, or another process is at it
 			}
 			size := sizeOnDisk(info)

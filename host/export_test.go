@@ -9,3 +9,10 @@ func (h *Host) Forget() {
 		delete(h.modules, id)
 	}
 }
+
+// WasRead reports whether the module's bytes were read.
+func (m *Module) WasRead() bool {
+	m.source.mu.Lock()
+	defer m.source.mu.Unlock()
+	return m.source.binary != nil
+}

@@ -197,7 +197,7 @@ func (m *Module) Prepare(ctx context.Context, s Setup) (*Module, error) {
 	if s.env, done, err = m.environment(&s.Policy); err != nil {
 		return fail(err)
 	}
-	n := &Module{host: h, name: m.name, id: m.id, binary: m.binary, desc: m.desc, manifest: m.manifest, begin: m.begin,
+	n := &Module{host: h, name: m.name, id: m.id, source: m.source, desc: m.desc, manifest: m.manifest, begin: m.begin,
 		wasi: m.wasi, memory: m.memory, mostValues: m.mostValues, programs: m.programs, setup: &s, limits: s.limits}
 	if done != nil {
 		h.closeLater(done)

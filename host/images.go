@@ -140,10 +140,14 @@ func (t *template) readImage(path string, key [32]byte) (*image, error) {
 	if im.memory, err = t.program.m.host.system.FromFile(f, at, int64(head.Content), head.Size); err != nil {
 		return nil, err
 	}
+	if engine.Sealed(path, info) {
+		return im, nil
+	}
 	if crc32.Checksum(im.memory.Content(), castagnoli) != head.Sum {
 		im.close()
 		return nil, errors.New("its checksum is wrong")
 	}
+	engine.Seal(path, info)
 	return im, nil
 }
 

@@ -30,7 +30,8 @@ type Module struct {
 	host     *Host
 	name     string
 	id       [32]byte
-	binary   []byte // as it was loaded, for other engines
+	source   *source
+	record   *instrument.Record // if the module was not read
 	desc     *instrument.Module
 	manifest *abi.Manifest
 	begin    *instrument.Export // _initialize, if the module has it
@@ -87,11 +88,19 @@ type MemoryInfo struct {
 
 // Load loads the module in the file path; see [Host.LoadBytes].
 func (h *Host) Load(ctx context.Context, path string) (*Module, error) {
+	stamp := stampOf(path)
+	if m := h.recorded(path, stamp); m != nil {
+		return h.loadNew(ctx, m)
+	}
 	binary, err := readModule(path)
 	if err != nil {
 		return nil, abi.Errorf(abi.BadModule, "%w", err)
 	}
-	return h.LoadBytes(ctx, path, binary)
+	m, err := h.LoadBytes(ctx, path, binary)
+	if err == nil {
+		h.remember(path, stamp, m)
+	}
+	return m, err
 }
 
 func readModule(path string) ([]byte, error) {
@@ -122,16 +131,25 @@ func readModule(path string) ([]byte, error) {
 // cannot compile it. When ctx ends first, the code is [abi.Cancelled] or
 // [abi.TimedOut]; one function that is being compiled is compiled to its end.
 func (h *Host) LoadBytes(ctx context.Context, name string, binary []byte) (*Module, error) {
+	return h.loadNew(ctx, h.newModule(name, sha256.Sum256(binary), &source{binary: binary}))
+}
+
+func (h *Host) newModule(name string, id [32]byte, s *source) *Module {
+	s.id = id
+	return &Module{host: h, name: name, id: id, source: s, limits: &h.limits, programs: &programs{compiling: make(chan struct{}, 1)}}
+}
+
+// loadNew loads m, of which no more is known than newModule, or a record.
+func (h *Host) loadNew(ctx context.Context, m *Module) (*Module, error) {
+	name := m.name
 	if err := h.enter(); err != nil {
 		return nil, err
 	}
 	defer h.outside.Done()
-	m := &Module{host: h, name: name, id: sha256.Sum256(binary), binary: binary, limits: &h.limits,
-		programs: &programs{compiling: make(chan struct{}, 1)}}
 	if old, err := h.module(m.id); old != nil || err != nil {
 		return old, err
 	}
-	if err := m.load(ctx, binary); err != nil {
+	if err := m.load(ctx); err != nil {
 		_ = m.close() // the first error counts
 		e, ok := errors.AsType[*abi.Error](err)
 		if ctx.Err() != nil {
@@ -155,10 +173,12 @@ func (h *Host) LoadBytes(ctx context.Context, name string, binary []byte) (*Modu
 	return m, nil
 }
 
-// load makes m, which has name and id, of its binary.
-func (m *Module) load(ctx context.Context, binary []byte) (err error) {
+// load makes m, which has name and id, of its binary or record.
+func (m *Module) load(ctx context.Context) (err error) {
 	h := m.host
-	if m.desc, err = instrument.Describe(binary); err != nil {
+	if m.record != nil {
+		m.desc = m.record.Module
+	} else if m.desc, err = instrument.Describe(m.source.binary); err != nil {
 		return err
 	}
 	if err := h.checkImports(m.desc); err != nil {

@@ -53,7 +53,7 @@ func (m *Module) compile(ctx context.Context, e engine.Engine) (*program, error)
 // compileAs makes a program with another kind of check, kept under another id.
 func (m *Module) compileAs(ctx context.Context, e engine.Engine, check instrument.Check, id [32]byte) (*program, error) {
 	h := m.host
-	r, err := instrument.Rewrite(m.binary, check)
+	r, err := m.rewrite(check)
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +72,9 @@ func (m *Module) compileAs(ctx context.Context, e engine.Engine, check instrumen
 	}
 	if d > slowCompile {
 		h.log.Info(fmt.Sprintf("compiled %s in %v", printable(m.name), d.Round(100*time.Millisecond)))
+	}
+	if id == m.id {
+		m.keepRecord(r)
 	}
 	r.Binary = nil // its memory
 	if r.Init != "" {
@@ -96,7 +99,7 @@ func (h *Host) sayCompiling(m *Module, e engine.Engine, begun time.Time) {
 	if h.config.noCache {
 		kept = ""
 	}
-	h.log.Info(fmt.Sprintf("compiling %s (%s) with %s, since %v%s", printable(m.name), sizeText(uint64(len(m.binary))), e.Name(),
+	h.log.Info(fmt.Sprintf("compiling %s (%s) with %s, since %v%s", printable(m.name), sizeText(uint64(m.desc.Size)), e.Name(),
 		time.Since(begun).Round(time.Second), kept))
 }
 

@@ -15,6 +15,7 @@ import (
 var cacheKinds = [][2]string{
 	{"wasmtime", "modules compiled by wasmtime"},
 	{"wazero", "modules compiled by wazero"},
+	{"modules", "what large modules are, so that they need not be read"},
 	{"snapshots", "states of modules that were slow to initialize"},
 }
 

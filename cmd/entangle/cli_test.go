@@ -166,7 +166,7 @@ func TestStoppedTask(t *testing.T) {
 // The commands' help is part of the contract; go test ./cmd/entangle -update
 // writes it anew.
 func TestHelp(t *testing.T) {
-	for _, c := range []string{"", "run", "eval", "inspect", "doctor", "bench", "version"} {
+	for _, c := range []string{"", "run", "eval", "inspect", "cache", "cache ls", "cache clear", "doctor", "bench", "version"} {
 		args := append(strings.Fields(c), "--help")
 		out, errs, status := cli(t, "", args...)
 		if status != 0 || errs != "" {
@@ -389,4 +389,28 @@ func TestBinary(t *testing.T) {
 	if d := time.Since(interrupted); d > 5*time.Second { // a second, on a machine that is not busy
 		t.Errorf("it took %v to stop", d)
 	}
+}
+
+func TestCache(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	count := func(want string, args ...string) {
+		t.Helper()
+		out, errs, status := cli(t, "", append([]string{"cache"}, args...)...)
+		if status != 0 || errs != "" || !strings.Contains(out, want) {
+			t.Errorf("cache %v: status %d, %s\n%s\nwant %q", args, status, errs, out, want)
+		}
+	}
+	count("0 entries, 0 B, in ", "ls")
+	count("removed 0 entries", "clear")
+	if _, errs, status := cli(t, "", "run", mathWasm+":add", "1", "2"); status != 0 {
+		t.Fatal(errs)
+	}
+	count("1 entries", "ls")
+	count(`"size":`, "ls", "--json")
+	count("removed 0 entries", "clear", "snapshots")
+	if _, errs, status := cli(t, "", "cache", "clear", "everything"); status != 2 || !strings.Contains(errs, `invalid argument "everything"`) {
+		t.Errorf("status %d, %s", status, errs)
+	}
+	count("removed 1 entries", "clear", "snapshots", "wasmtime", "wazero")
+	count("0 entries", "ls")
 }

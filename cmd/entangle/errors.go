@@ -114,6 +114,20 @@ func section(w io.Writer, name string, lines []string) {
 		} else {
 			name += ":"
 		}
-		fmt.Fprintf(w, "  %-7s %s\n", name, printable(line))
+		fmt.Fprintf(w, "  %-7s %s\n", name, beginning(printable(line)))
 	}
+}
+
+// maxShown is how much of a line is shown that a guest has written, in characters.
+const maxShown = 400
+
+// beginning returns as much of a line as is shown.
+func beginning(line string) string {
+	n := 0
+	for i := range line {
+		if n++; n > maxShown {
+			return line[:i] + "…"
+		}
+	}
+	return line
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,8 @@ type measurement struct {
 	name string
 	unit string
 	run  func(context.Context, *host.Host) (float64, error)
+	// open is run's place in what opens hosts of its own.
+	open func(context.Context, host.Config) (float64, error)
 }
 
 // graphNodes and flowNodes are how many nodes the graphs have.
@@ -52,29 +55,34 @@ const (
 func measurements() []measurement {
 	text := strings.Repeat("x", 100)
 	ms := []measurement{
-		{"call/plain", "ns", call(benchGuest, "work", 7)},
-		{"call/pure", "ns", call(benchGuest, "empty2", 1, 2)},
-		{"call/typed", "ns", call(benchGuest, "echo", text)},
-		{"call/typed-go", "ns", call(goGuest, "echo", text)},
-		{"call/command", "ns", call(helloGuest, "main", "x")},
-		{"call/go", "ns", call(goGuest, "add", 1, 2)},
-		{"call/host", "ns", hostCall},
-		{"reset/c", "ns", reset(benchGuest, "work", 7)},
-		{"reset/go", "ns", reset(goGuest, "add", 1, 2)},
-		{"instances/first", "ns", firstInstance},
-		{"instances/idle", "bytes", idleInstance},
-		{"stop/overhead", "ratio", stopOverhead},
-		{"stop/latency", "ns", stopLatency},
+		{name: "call/plain", unit: "ns", run: call(benchGuest, "work", 7)},
+		{name: "call/pure", unit: "ns", run: call(benchGuest, "empty2", 1, 2)},
+		{name: "call/typed", unit: "ns", run: call(benchGuest, "echo", text)},
+		{name: "call/typed-go", unit: "ns", run: call(goGuest, "echo", text)},
+		{name: "call/command", unit: "ns", run: call(helloGuest, "main", "x")},
+		{name: "call/go", unit: "ns", run: call(goGuest, "add", 1, 2)},
+		{name: "call/host", unit: "ns", run: hostCall},
+		{name: "reset/c", unit: "ns", run: reset(benchGuest, "work", 7)},
+		{name: "reset/go", unit: "ns", run: reset(goGuest, "add", 1, 2)},
+		{name: "instances/first", unit: "ns", run: firstInstance},
+		{name: "instances/idle", unit: "bytes", run: idleInstance},
+		{name: "stop/overhead", unit: "ratio", run: stopOverhead},
+		{name: "stop/latency", unit: "ns", run: stopLatency},
 	}
 	for _, s := range shapes.All {
-		ms = append(ms, measurement{"graph/" + s.Name, "nodes/s", evaluate(s, graphNodes, func(context.Context, *host.Host) (graph.Task, error) {
+		ms = append(ms, measurement{name: "graph/" + s.Name, unit: "nodes/s", run: evaluate(s, graphNodes, func(context.Context, *host.Host) (graph.Task, error) {
 			return emptyFunc, nil
 		})})
 	}
 	for _, s := range shapes.All {
-		ms = append(ms, measurement{"flow/" + s.Name, "nodes/s", evaluate(s, flowNodes, emptyGuest)})
+		ms = append(ms, measurement{name: "flow/" + s.Name, unit: "nodes/s", run: evaluate(s, flowNodes, emptyGuest)})
 	}
-	return append(ms, measurement{"metg", "µs", metg})
+	ms = append(ms, measurement{name: "metg", unit: "µs", run: metg})
+	if os.Getenv(PythonFolder) != "" {
+		ms = append(ms, measurement{name: "python/turn", unit: "ns", open: pythonTurns},
+			measurement{name: "python/first", unit: "ns", open: pythonFirst})
+	}
+	return ms
 }
 
 // Names returns the names of all measurements.
@@ -129,6 +137,9 @@ func Run(ctx context.Context, c host.Config, names []string, report func(Result)
 }
 
 func measure(ctx context.Context, c host.Config, m measurement) (v float64, err error) {
+	if m.open != nil {
+		return m.open(ctx, c)
+	}
 	if !strings.HasPrefix(m.name, "graph/") && !strings.HasPrefix(m.name, "flow/") && m.name != "metg" {
 		c = c.WithCPUs(1) // one call after the other
 	}

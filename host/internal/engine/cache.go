@@ -76,9 +76,17 @@ const usedAfter = time.Hour
 
 // Used notes that an entry was of use: those that were not for longest go first.
 func Used(path string) {
-	if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > usedAfter {
-		now := time.Now()
-		_ = os.Chtimes(path, now, now) // of a cache that cannot be written to
+	info, err := os.Stat(path)
+	if err != nil || time.Since(info.ModTime()) <= usedAfter {
+		return
+	}
+	sealed := Sealed(path, info)
+	now := time.Now()
+	if os.Chtimes(path, now, now) != nil || !sealed {
+		return // the cache cannot be written to
+	}
+	if info, err := os.Stat(path); err == nil {
+		seal(path, info)
 	}
 }
 
@@ -106,4 +114,5 @@ func RemoveEntry(path string) {
 		}
 	}
 	_ = os.RemoveAll(gone)
+	_ = os.Remove(path + SealSuffix)
 }

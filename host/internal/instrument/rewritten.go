@@ -23,7 +23,7 @@ const (
 
 // A Rewritten is what Rewrite has made of a module.
 type Rewritten struct {
-	Binary []byte
+	Binary []byte // nil in one that was recorded, until Code has made it
 	Check  Check
 	// Init is the export, of type () -> (), that does what instantiating the original
 	// did beyond its tables: it copies the active data segments and calls the start
@@ -41,11 +41,16 @@ type Rewritten struct {
 	// restoring its memory and Globals; "" if it can.
 	Unsafe string
 
-	// Lost says why an engine that loses locals when it catches an exception, as wazero
-	// v1.12 does, would run the module wrong; "" if it would not.
+	// Lost says why an engine that catches exceptions as wrong as wazero v1.12 does would
+	// run the module wrong, even as it is mended for such an engine; "" if it would not.
+	// It is not known for [ControlWord], for which nothing is mended.
 	Lost string
 
+	// Result describes the rewritten module, once that was asked for.
+	Result *Module
+
 	effects map[string]Effect
+	source  func() ([]byte, error) // of one that was recorded
 
 	imported, defined, shift uint32 // functions of the original, and how far they are shifted
 	exported                 map[uint32]string

@@ -37,12 +37,12 @@ func entry(cache string, id [32]byte) string {
 // load takes the compiled module from the cache, or compiles it and puts it there.
 func (e *wasmtimeEngine) load(r *instrument.Rewritten, id [32]byte) (*C.wasmtime_module_t, error) {
 	if e.opts.Cache == "" {
-		return e.translate(r.Binary)
+		return e.translate(r)
 	}
 	path := entry(e.opts.Cache, id)
 	if err := engine.PrepareCache(filepath.Dir(path)); err != nil {
 		e.opts.Warn("the compiled module cannot be cached", err)
-		return e.translate(r.Binary)
+		return e.translate(r)
 	}
 	m, err := e.open(path)
 	if err == nil {
@@ -52,7 +52,7 @@ func (e *wasmtimeEngine) load(r *instrument.Rewritten, id [32]byte) (*C.wasmtime
 	if !errors.Is(err, fs.ErrNotExist) {
 		e.opts.Warn("a compiled module in the cache is made anew", fmt.Errorf("%s: %w", path, err))
 	}
-	if m, err = e.translate(r.Binary); err != nil {
+	if m, err = e.translate(r); err != nil {
 		return nil, err
 	}
 	if err := save(m, path); err != nil {
@@ -86,6 +86,9 @@ func check(path string) error {
 	if !info.Mode().IsRegular() || size < 0 {
 		return errors.New("it is not a compiled module")
 	}
+	if engine.Sealed(path, info) {
+		return nil
+	}
 	h := sha256.New()
 	if _, err := io.CopyN(h, f, size); err != nil {
 		return err
@@ -97,6 +100,7 @@ func check(path string) error {
 	if want != [sha256.Size]byte(h.Sum(nil)) {
 		return errors.New("its checksum is wrong")
 	}
+	engine.Seal(path, info)
 	return nil
 }
 

@@ -171,7 +171,7 @@ type module struct {
 func (e *wasmtimeEngine) compile(r *instrument.Rewritten, id [32]byte) (_ *module, err error) {
 	m := &module{engine: e, rewritten: r}
 	// wasmtime's C interface ends the process over types that it does not know.
-	described, err := instrument.Describe(r.Binary)
+	described, err := r.Describe()
 	if err != nil {
 		return nil, err
 	}
@@ -204,8 +204,12 @@ func (e *wasmtimeEngine) compile(r *instrument.Rewritten, id [32]byte) (_ *modul
 	return m, nil
 }
 
-// translate has wasmtime compile binary.
-func (e *wasmtimeEngine) translate(binary []byte) (m *C.wasmtime_module_t, err error) {
+// translate has wasmtime compile r.
+func (e *wasmtimeEngine) translate(r *instrument.Rewritten) (m *C.wasmtime_module_t, err error) {
+	binary, err := r.Code()
+	if err != nil {
+		return nil, err
+	}
 	err = takeError(C.wasmtime_module_new(e.native, (*C.uint8_t)(unsafe.SliceData(binary)), C.size_t(len(binary)), &m))
 	return m, err
 }

@@ -45,7 +45,7 @@ func (e *wazeroEngine) Close() error            { return nil } // modules own ev
 
 func (e *wazeroEngine) Compile(ctx context.Context, r *instrument.Rewritten, id [32]byte) (engine.Module, error) {
 	if r.Lost != "" {
-		return nil, fmt.Errorf("%s, and this version of wazero would lose what that says when it catches an exception; use wasmtime", r.Lost)
+		return nil, fmt.Errorf("this version of wazero would run it wrong when it catches an exception, and it cannot be mended: %s; use wasmtime", r.Lost)
 	}
 	return engine.Await(ctx, func() (engine.Module, error) { return e.compileAny(ctx, r, id) })
 }
@@ -142,10 +142,14 @@ func (e *wazeroEngine) compile(ctx context.Context, rewritten *instrument.Rewrit
 		c = c.WithCompilationCache(m.cache)
 	}
 	m.runtime = wazero.NewRuntimeWithConfig(ctx, c)
-	if len(rewritten.Binary) >= parallelSize {
+	binary, err := rewritten.Code()
+	if err != nil {
+		return m, err
+	}
+	if len(binary) >= parallelSize {
 		ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
 	}
-	if m.compiled, err = m.runtime.CompileModule(ctx, rewritten.Binary); err != nil {
+	if m.compiled, err = m.runtime.CompileModule(ctx, binary); err != nil {
 		return m, err
 	}
 	// Without a source of randomness, each instance would seed one of wazero's: 7 µs.
