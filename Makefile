@@ -10,7 +10,7 @@ GUEST  := GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -trimpath -buildv
 comma   := ,
 C_WASM  := tasks/math.wasm tasks/text.wasm examples/mandelbrot/mandelbrot.wasm examples/plain/add.wasm \
            examples/plain/hello.wasm cmd/entangle/bench/guests/bench.wasm cmd/entangle/bench/guests/hello.wasm \
-           cmd/entangle/bench/guests/kernels.wasm
+           cmd/entangle/bench/guests/kernels.wasm cmd/entangle/bench/guests/wasi.wasm
 GO_WASM := tasks/counts.wasm tasks/image.wasm cmd/entangle/bench/guests/go.wasm
 
 # soak makes that many calls on each engine, and takes minutes; CI does not run it.
@@ -58,6 +58,8 @@ cmd/entangle/bench/guests/bench.wasm:
 	$(call build,wasm32-wasi,cmd/entangle/bench/guests/bench.c,,$(REACTOR))
 cmd/entangle/bench/guests/kernels.wasm:
 	$(call build,wasm32-wasi,cmd/entangle/bench/guests/kernels.c,,$(REACTOR))
+cmd/entangle/bench/guests/wasi.wasm:
+	$(call build,wasm32-wasi,cmd/entangle/bench/guests/wasi.c,,$(REACTOR))
 examples/plain/add.wasm:
 	$(call build,wasm32,examples/plain/add.c,,$(BARE) -Wl$(comma)--export=add)
 examples/plain/hello.wasm cmd/entangle/bench/guests/hello.wasm:

@@ -277,8 +277,8 @@ func (s *state) check(errs []error) []error {
 	if n.def.Op == nil {
 		return append(errs, newError(n, abi.Errorf(abi.BadCall, "the task has nothing to run")))
 	}
-	if t := n.Policy().Timeout; t < 0 {
-		return append(errs, newError(n, abi.Errorf(abi.BadCall, "the timeout %v is negative", t)))
+	if err := n.policy().check(); err != nil {
+		return append(errs, newError(n, err))
 	}
 	for k := range n.args {
 		d := n.args[k].Node

@@ -61,3 +61,31 @@ func set[T comparable](p *T, v T) {
 		*p = v
 	}
 }
+
+// check finds numbers that mean nothing. Nearly every policy passes the first test.
+func (p *Policy) check() error {
+	l := &p.Limits
+	if int64(p.Timeout)|p.Memory|l.Stack|l.LogBytes|l.LogLines|l.Result|l.Table|l.HostCalls >= 0 {
+		return nil
+	}
+	if p.Timeout < 0 {
+		return abi.Errorf(abi.BadCall, "the timeout %v is negative", p.Timeout)
+	}
+	for _, c := range []struct {
+		name string
+		n    int64
+	}{
+		{"memory", p.Memory},
+		{"limit of stack", l.Stack},
+		{"limit of log bytes", l.LogBytes},
+		{"limit of log lines", l.LogLines},
+		{"limit of the result", l.Result},
+		{"limit of table", l.Table},
+		{"limit of host calls", l.HostCalls},
+	} {
+		if c.n < 0 {
+			return abi.Errorf(abi.BadCall, "the %s %d is negative", c.name, c.n)
+		}
+	}
+	return nil
+}

@@ -140,7 +140,7 @@ func TestDifferential(t *testing.T) {
 		t.Skip("it has run, on all engines")
 	}
 	ran = true
-	seeds := 1200
+	seeds := 300
 	if testing.Short() {
 		seeds = 40
 	}
@@ -152,7 +152,7 @@ func TestDifferential(t *testing.T) {
 		for k := range data {
 			data[k] = byte(r.Uint32())
 		}
-		resets += differ(t, h, generate.Options{Exceptions: true}, data)
+		resets += differ(t, h, generate.Options{Exceptions: seed%2 == 1}, data)
 	}
 	if resets < seeds {
 		t.Errorf("%d instances were reset", resets)

@@ -311,7 +311,7 @@ func (i *instance) reset() bool {
 		return false
 	}
 	if i.effect&(instrument.WritesMemory|instrument.CallsHost) != 0 && i.memory != nil {
-		if i.memory.Grew() || i.memory.Reset() != nil {
+		if i.memory.Grew() || i.memory.ResetOn(i.thread()) != nil {
 			return false
 		}
 	}
@@ -319,6 +319,14 @@ func (i *instance) reset() bool {
 		i.engine.SetGlobals(im.globals)
 	}
 	return true
+}
+
+// thread returns what stands for the thread that the call was on, if it was on one.
+func (i *instance) thread() uint64 {
+	if i.c == nil || i.c.Worker == nil {
+		return 0
+	}
+	return i.c.Worker.Binding()
 }
 
 // close frees the instance.

@@ -43,26 +43,32 @@ func (l *taskLog) Write(b []byte) (int, error) {
 	if err := l.count(len(b)); err != nil {
 		return 0, err
 	}
-	searched := len(l.partial) // there is no end of a line in it
-	l.partial = append(l.partial, b...)
+	rest, searched := b, 0
+	if len(l.partial) > 0 {
+		searched = len(l.partial) // there is no end of a line in it
+		l.partial = append(l.partial, b...)
+		rest = l.partial
+	}
 	for {
-		i := bytes.IndexByte(l.partial[searched:], '\n')
+		i := bytes.IndexByte(rest[searched:], '\n')
 		if i >= 0 {
 			i += searched
 		}
 		searched = 0
 		next := i + 1
 		if i < 0 {
-			if len(l.partial) < maxLogLine {
+			if len(rest) < maxLogLine {
+				l.partial = append(l.partial[:0], rest...)
 				return len(b), nil
 			}
-			i = wholeRunes(l.partial[:maxLogLine])
+			i = wholeRunes(rest[:maxLogLine])
 			next = i
 		}
-		if err := l.line(slog.LevelInfo, string(l.partial[:i])); err != nil {
+		if err := l.line(slog.LevelInfo, string(rest[:i])); err != nil {
+			l.partial = append(l.partial[:0], rest...)
 			return 0, err
 		}
-		l.partial = l.partial[next:]
+		rest = rest[next:]
 	}
 }
 
@@ -111,7 +117,10 @@ func (l *taskLog) line(level slog.Level, s string) error {
 	if l.lines++; l.lines > l.limits.LogLines {
 		return abi.Errorf(abi.LimitHit, "it logged more than %d lines, the limit of a call", l.limits.LogLines)
 	}
-	s = strings.TrimSuffix(strings.ToValidUTF8(s, "\uFFFD"), "\r")
+	if !utf8.ValidString(s) { // it is much faster than what mends
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	s = strings.TrimSuffix(s, "\r")
 	if len(l.recent) == recentLines {
 		l.recent = slices.Delete(l.recent, 0, 1)
 	}

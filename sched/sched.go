@@ -71,7 +71,9 @@ type Worker struct {
 	// Local is for the jobs of the worker: whatever belongs to one worker at a
 	// time, such as a cache. Only the job that runs may touch it.
 	Local any
-	_     [64]byte // no false sharing with the next worker
+	// binding tells the thread that w is on, and for how long without a break.
+	binding uint64
+	_       [64]byte // no false sharing with the next worker
 }
 
 // New starts a pool. It fails for a negative number of CPUs.
@@ -417,8 +419,17 @@ func (p *Pool) wakeOne() {
 	w.wake <- struct{}{}
 }
 
+// bindings numbers the bindings of all workers.
+var bindings atomic.Uint64
+
+// Binding returns a number that two jobs of any workers see only if they run on the same
+// thread, and no job on it has given its worker up in between. It is for the job that
+// runs.
+func (w *Worker) Binding() uint64 { return w.binding }
+
 // bind binds the calling thread, which is locked, to w's CPU.
 func (w *Worker) bind() {
+	w.binding = bindings.Add(1)
 	if w.pool.pin {
 		pinThread(w.cpu)
 	}

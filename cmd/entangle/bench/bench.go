@@ -68,6 +68,11 @@ func measurements() []measurement {
 		{name: "instances/idle", unit: "bytes", run: idleInstance},
 		{name: "stop/overhead", unit: "ratio", run: stopOverhead},
 		{name: "stop/latency", unit: "ns", run: stopLatency},
+		{name: "wasi/fd_write", unit: "ns", run: wasiCall("writes")},
+		{name: "wasi/clock", unit: "ns", run: wasiCall("clocks")},
+		{name: "wasi/random", unit: "ns", run: wasiCall("randoms")},
+		{name: "wasi/read", unit: "ratio", open: wasiRead},
+		{name: "wasi/files", unit: "ratio", open: wasiFiles},
 	}
 	for _, s := range shapes.All {
 		ms = append(ms, measurement{name: "graph/" + s.Name, unit: "nodes/s", run: evaluate(s, graphNodes, func(context.Context, *host.Host) (graph.Task, error) {

@@ -27,7 +27,7 @@ func TestRun(t *testing.T) {
 		t.Skip("it measures for seconds; run without -short")
 	}
 	var got []Result
-	err := Run(t.Context(), host.Config{}, []string{"call/plain", "call/typed", "call/command", "flow/tree"}, func(r Result) error {
+	err := Run(t.Context(), host.Config{}, []string{"call/plain", "call/typed", "call/command", "wasi/fd_write", "wasi/files", "flow/tree"}, func(r Result) error {
 		got = append(got, r)
 		return nil
 	})
@@ -39,7 +39,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("result %+v", r)
 		}
 	}
-	if len(got) != 4 {
+	if len(got) != 6 {
 		t.Errorf("%d results", len(got))
 	}
 }

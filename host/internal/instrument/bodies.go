@@ -5,7 +5,6 @@ package instrument
 
 import (
 	"fmt"
-	"slices"
 )
 
 // An edit is a place in the code that rewriting looks at again.
@@ -39,12 +38,14 @@ type definition struct {
 	code       uint32 // where the locals end
 	size       uint32 // instructions
 	edits      uint32 // index of the first; they end where those of the next begin
+	tries      bool   // it has a try_table
 	effect     Effect
 }
 
 // code reads the functions' bodies.
 func (m *module) code(r *reader) {
 	n := r.count(1)
+	m.codeStart = uint32(r.off)
 	m.functions = make([]definition, 0, n)
 	for i := range n {
 		size := r.u32()
@@ -79,7 +80,7 @@ func (m *module) body(r *reader, f *definition) {
 	}
 	f.code = uint32(r.off)
 	depth := 1
-	m.loops, m.tries = m.loops[:0], m.tries[:0]
+	m.loops = m.loops[:0]
 	for depth > 0 {
 		if r.err != nil {
 			return
@@ -110,23 +111,14 @@ func (m *module) body(r *reader, f *definition) {
 			in.start = in.end
 			note(loopHead, f.size)
 		case opTryTable:
-			depth++
-			m.tries = append(m.tries, depth)
-			if in.empty {
-				m.loses("has a try_table that catches nothing")
+			if depth++; depth > MaxNesting {
+				r.fail("blocks nested in more than %d", MaxNesting)
 			}
+			f.tries = true
 			if in.typed {
 				m.typeIndex(r, in.index)
 			}
 			note(tryHead, 0)
-		case opLocalSet, opLocalTee:
-			if len(m.tries) > 0 {
-				m.loses("sets a local in a try_table")
-			}
-		case opBr, opBrIf, opBrTable:
-			if len(m.tries) > 0 && (in.op == opBrTable || slices.Contains(m.tries, depth-int(in.index))) {
-				m.loses("branches to the end of a try_table")
-			}
 		case opThrow, opThrowRef:
 			f.size += dear
 			f.effect |= WritesGlobals // the engine keeps something
@@ -135,9 +127,6 @@ func (m *module) body(r *reader, f *definition) {
 			if n := len(m.loops) - 1; n >= 0 && m.loops[n] == depth {
 				m.loops = m.loops[:n]
 				note(loopEnd, f.size)
-			}
-			if n := len(m.tries) - 1; n >= 0 && m.tries[n] == depth {
-				m.tries = m.tries[:n]
 			}
 			depth--
 		case opCall, opReturnCall:
@@ -203,16 +192,6 @@ func (m *module) body(r *reader, f *definition) {
 // dear is as how many instructions one counts that may take microseconds: on a range,
 // a call of the host, memory.grow, an exception.
 const dear = 200
-
-// loses notes why wazero v1.12 would run the module wrong: when it catches, locals are
-// as they were where the try_table was entered, a try_table that catches nothing ends
-// another, and one that is left by a branch to its own end catches from then on what is
-// thrown elsewhere (wazero's issue 2503).
-func (m *module) loses(what string) {
-	if m.lost == "" {
-		m.lost = fmt.Sprintf("function %d %s", int(m.imported)+len(m.functions), what)
-	}
-}
 
 // needsMemory refuses to use a memory where there is none: the one that is added is
 // not the guest's.

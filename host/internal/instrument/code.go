@@ -180,7 +180,7 @@ type instruction struct {
 	kind       immediates
 	index      uint32 // of kinds index, function and segmentMemory; the first of twoIndices; the type of a typed block
 	typed      bool   // of kinds blockType and tryTable: the type is an index
-	empty      bool   // a tryTable without clauses
+	empty      bool   // a tryTable without clauses, labels with nothing but the default
 }
 
 // instruction reads the next one.
@@ -225,6 +225,7 @@ func (r *reader) instruction() (in instruction) {
 			r.fail("br_table of %d targets: at most %d", n, MaxBranchTargets)
 			n = 0
 		}
+		in.empty = n == 0
 		for range n {
 			r.u32()
 		}

@@ -22,6 +22,15 @@ func FuzzRewrite(f *testing.F) {
 	} {
 		f.Add([]byte(b.String()))
 	}
+	set, read := "\x41\x05\x21\x00", "\x20\x00\x1a"
+	for _, code := range []string{
+		"\x02\x40" + catching(set+catching(set+"\x0c\x00")) + "\x0b" + read,
+		"\x03\x40" + read + "\x02\x40" + catching(set+"\x41\x00\x0d\x00\x41\x00\x0e\x00\x02\x0f\x12\x00") + "\x0b\x0b",
+		"\x02\x40\x1f\x40\x00\x0c\x01\x0b\x1f\x40\x01\x02\x01" + set + "\x00\x0b\x0b" + read,
+		"\x02\x69\x1f\x40\x01\x03\x00\x1f\x40\x01\x01\x00\x02" + set + "\x22\x00\x08\x00\x0b\x0b\x00\x0b" + read + "\x0a",
+	} {
+		f.Add([]byte(withLocals(1, code)))
+	}
 	for _, pattern := range []string{"../../testdata/*.wasm", "../../../tasks/*.wasm", "../../../tasks/*/*.wasm", "../../testdata/hostile/*.wasm"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {

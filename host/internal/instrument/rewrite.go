@@ -20,7 +20,7 @@ import (
 )
 
 // RewriteVersion changes whenever Rewrite gives other bytes for the same module.
-const RewriteVersion = 10
+const RewriteVersion = 11
 
 // What a module that is rewritten for [Countdown] imports: functions without
 // parameters and results. No module that is loaded may import them itself.
@@ -54,6 +54,9 @@ const (
 // be compiled. Its errors say where.
 func Rewrite(binary []byte, check Check) (*Rewritten, error) {
 	m, err := scan(binary)
+	if err == nil && check != ControlWord {
+		m, err = mend(m)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +74,7 @@ func Rewrite(binary []byte, check Check) (*Rewritten, error) {
 	}
 	w.plan()
 	w.r.imported, w.r.defined, w.r.shift = m.imported, uint32(len(m.functions)), w.shift
-	w.out = append(make([]byte, 0, len(binary)+len(binary)/4+1024), binary[:8]...)
+	w.out = append(make([]byte, 0, len(m.binary)+len(m.binary)/4+1024), m.binary[:8]...)
 	for _, s := range w.complete() {
 		if err := w.section(s, a); err != nil {
 			return nil, err
@@ -120,7 +123,7 @@ func (w *rewriter) plan() {
 		w.budget = next
 		w.r.Budget = w.prefix + "budget"
 	}
-	for i, g := range w.globals {
+	for i, g := range w.globals[:w.kept] {
 		if !g.mutable || !g.set {
 			continue
 		}
@@ -160,7 +163,13 @@ func (w *rewriter) complete() []part {
 	if len(w.segments) > 0 {
 		needed = append(needed, dataCountSection)
 	}
-	sections := slices.Clone(w.sections)
+	return withSections(w.sections, needed...)
+}
+
+// withSections returns the sections, and empty ones where any of those needed is not
+// there.
+func withSections(sections []part, needed ...byte) []part {
+	sections = slices.Clone(sections)
 	for _, id := range needed {
 		if slices.ContainsFunc(sections, func(s part) bool { return s.id == id }) {
 			continue

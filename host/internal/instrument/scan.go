@@ -58,9 +58,11 @@ type module struct {
 	unsafe         string
 	outside        int64 // the table of an active element segment that lies outside of it, or -1
 
-	loops []int  // depths of the loops that are open, while a body is read
-	tries []int  // the same of try_tables
-	lost  string // see loses
+	codeStart uint32 // where the bodies begin
+	loops     []int  // depths of the loops that are open, while a body is read
+
+	lost string // see Rewritten.Lost
+	kept uint32 // globals of the original: the others are what mending has added
 }
 
 // A part is one section of a module: data[off:] is its content.
@@ -102,6 +104,7 @@ func scan(binary []byte) (*module, error) {
 	if m.needsDataCount && m.dataCount < 0 {
 		return nil, fmt.Errorf("its code names data segments, and it has no data count section")
 	}
+	m.kept = uint32(len(m.globals))
 	return m, nil
 }
 
@@ -167,8 +170,7 @@ func (m *module) section(id byte, r *reader) {
 		m.oneMemory(r)
 	case tagSection:
 		for range r.items(2) {
-			r.byte()
-			m.typeIndex(r, r.u32())
+			m.tag(r)
 		}
 	case globalSection:
 		for range r.items(3) {
@@ -214,10 +216,18 @@ func (m *module) imports(r *reader) {
 	case GlobalKind:
 		m.globals = append(m.globals, global{typ: r.valType(), mutable: r.byte() == 1})
 	case TagKind:
-		r.byte()
-		m.typeIndex(r, r.u32())
+		m.tag(r)
 	default:
 		r.fail("import of kind %d", kind)
+	}
+}
+
+// tag reads a tag. For each value of an exception wazero v1.12 has eight bytes of Go's
+// memory, and writes sixteen of a v128.
+func (m *module) tag(r *reader) {
+	r.byte()
+	if t := m.typeIndex(r, r.u32()); r.err == nil && slices.Contains(m.types[t].Params, v128) {
+		m.lost = "it has a tag with a parameter of type v128"
 	}
 }
 

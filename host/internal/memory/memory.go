@@ -20,6 +20,9 @@ type Linear struct {
 	snapshot *Snapshot // nil if it was not made from one, or has not become one
 	resets   uint
 	private  int // pages that differ from the snapshot's, as of the last reset
+	known    []pages
+	thread   uint64 // that known and faults are of; 0 if they are not known
+	faults   int64
 }
 
 // PageSize is the size of a page of linear memory in bytes (WebAssembly 2.0, §4.2.8).

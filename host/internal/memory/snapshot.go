@@ -143,18 +143,45 @@ const (
 	staleAbove = 8
 )
 
+// A pages is a range of a memory.
+type pages struct{ from, to uint32 } // in pages of the system
+
+// maxKnown is how many ranges of pages a memory remembers at the most.
+const maxKnown = 256
+
 // Reset brings the memory back to its snapshot; it must not have grown.
-func (l *Linear) Reset() error {
+func (l *Linear) Reset() error { return l.ResetOn(0) }
+
+// ResetOn is Reset after a call all of which was on one thread: the calling one, which
+// thread stands for, as it did before if and only if nothing else was on it in between.
+// 0 means that the call may have been on several.
+//
+// A page becomes private by a fault. So if the thread has had none since the last reset,
+// the pages to restore are those of then, and the page tables need not be looked at.
+func (l *Linear) ResetOn(thread uint64) error {
 	s := l.snapshot
 	if s.file < 0 {
 		s.copyBack(l)
 		return nil
 	}
-	n, err := s.system.restore(l)
-	if err != nil || n > dropAbove {
-		return l.Trim()
+	if thread != 0 && thread == l.thread && threadFaults() == l.faults {
+		for _, p := range l.known {
+			s.restorePages(l.Bytes(), uintptr(p.from)*osPage, uintptr(p.to)*osPage)
+		}
+	} else {
+		l.known, l.thread = l.known[:0], 0
+		n, err := s.system.restore(l)
+		if err != nil || n > dropAbove {
+			return l.Trim()
+		}
+		l.private = n
+		if len(l.known) <= maxKnown && thread != 0 && s.system.counts {
+			if f := threadFaults(); f >= 0 {
+				l.thread, l.faults = thread, f
+			}
+		}
 	}
-	l.private = n
+	n := l.private
 	switch l.resets++; {
 	case l.resets == settleAfter:
 		return l.settle()
@@ -167,6 +194,15 @@ func (l *Linear) Reset() error {
 // Resident returns about how many bytes of real memory are l's own: those that its
 // last reset restored.
 func (l *Linear) Resident() uint64 { return uint64(l.private) * osPage }
+
+// restorePages restores the bytes [from, to), which are whole pages that are private.
+func (s *Snapshot) restorePages(content []byte, from, to uintptr) {
+	k := uintptr(0)
+	if from < uintptr(len(s.image)) {
+		k = uintptr(copy(content[from:to], s.image[from:]))
+	}
+	clear(content[from+k : to])
+}
 
 // copyBack resets without a memory file.
 func (s *Snapshot) copyBack(l *Linear) {

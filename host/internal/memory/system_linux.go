@@ -21,6 +21,7 @@ type System struct {
 	scan    bool     // it answers PAGEMAP_SCAN
 	memfd   error    // why there are no memory files
 	faults  int      // a userfaultfd, or -1
+	counts  bool     // every fault of a thread is counted
 	huge    bool     // anonymous memory is of huge pages where it can be
 	buffers sync.Pool
 }
@@ -50,6 +51,7 @@ func Open() *System {
 	y.scan = err == nil
 	runtime.KeepAlive(page)
 	y.openFaults()
+	y.counts = countsFaults()
 	setting, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled")
 	y.huge = err == nil && strings.Contains(string(setting), "[always]")
 	return y
@@ -195,7 +197,7 @@ func (s *Snapshot) free() {
 // Trim gives the memory's own pages back to the system: the next call finds those
 // of the snapshot.
 func (l *Linear) Trim() error {
-	l.private = 0
+	l.private, l.thread = 0, 0
 	b := l.Bytes()
 	if l.snapshot.file < 0 || len(b) == 0 {
 		return nil
@@ -277,9 +279,45 @@ func (y *System) readPages(b *scratch, from, to uintptr) (n int, end uintptr, er
 	return n, from + uintptr(pages)*osPage, nil
 }
 
+// countsFaults finds out whether faults are counted: some systems that look like Linux
+// do not.
+func countsFaults() bool {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	f, err := unix.MemfdCreate("entangle", unix.MFD_CLOEXEC)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Close(f) }()
+	if unix.Ftruncate(f, osPage) != nil {
+		return false
+	}
+	b, err := unix.Mmap(f, 0, osPage, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = unix.Munmap(b) }()
+	before := threadFaults()
+	read := b[0]
+	between := threadFaults()
+	b[0] = read + 1
+	after := threadFaults()
+	return before >= 0 && between > before && after > between
+}
+
+// threadFaults returns how many page faults the calling thread has had; -1 if
+// the system does not say.
+func threadFaults() int64 {
+	var r unix.Rusage
+	if _, _, e := unix.RawSyscall(unix.SYS_GETRUSAGE, unix.RUSAGE_THREAD, uintptr(unsafe.Pointer(&r)), 0); e != 0 {
+		return -1
+	}
+	return int64(r.Minflt) + int64(r.Majflt)
+}
+
 // restore copies the private pages of l back from its snapshot and returns how many
 // there are; if they are more than dropAbove, it gives up.
-func (y *System) restore(l *Linear) (pages int, err error) {
+func (y *System) restore(l *Linear) (total int, err error) {
 	if y.pagemap == nil {
 		return 0, errors.ErrUnsupported
 	}
@@ -305,18 +343,21 @@ func (y *System) restore(l *Linear) (pages int, err error) {
 		}
 		for _, r := range b.regions[:n] {
 			from, to := uintptr(r.start)-base, uintptr(r.end)-base
-			if pages += int((to - from) / osPage); pages > dropAbove {
-				return pages, nil
+			if total += int((to - from) / osPage); total > dropAbove {
+				return total, nil
 			}
+			if len(l.known) <= maxKnown { // one more says that they are too many
+				l.known = append(l.known, pages{uint32(from / osPage), uint32(to / osPage)})
+			}
+			if y.scan {
+				l.snapshot.restorePages(content, from, to)
+				continue
+			}
+			// An entry does not tell the zero page, which was only read.
 			k := uintptr(0)
 			if from < uintptr(len(image)) {
 				k = uintptr(copy(content[from:to], image[from:]))
 			}
-			if y.scan {
-				clear(content[from+k : to])
-				continue
-			}
-			// An entry does not tell the zero page, which was only read.
 			for page := from + k; page < to; page += osPage {
 				if !isZero(content[page : page+osPage]) {
 					clear(content[page : page+osPage])
@@ -325,5 +366,5 @@ func (y *System) restore(l *Linear) (pages int, err error) {
 		}
 		at = next
 	}
-	return pages, nil
+	return total, nil
 }

@@ -2,73 +2,70 @@
 
 package wasi
 
-// What os.Root does not have: it renames no directory over an empty one, does not know
-// whether a file or a directory is to be removed, changes the times of a link's target
-// only, and cannot go from one Root to another. Here os.Root finds the directory of a
-// name, and the name itself, which none of these calls follows, is for the system.
+// The system calls that change one name in an open directory. None follows the name.
 
 import (
 	"os"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// in calls do with the directory that has p's base.
-func (d *descriptor) in(p place, do func(dir int) error) error {
-	f, err := d.opened()
-	if p.dir != "" && err == nil {
-		if f, err = d.root.OpenFile(p.dir, os.O_RDONLY|syscall.O_DIRECTORY|nonBlock, 0); err == nil {
-			defer f.Close() // it was only read
-		}
-	}
-	if err != nil {
-		return err
-	}
+// A parent is a tree that finds the directory of a name.
+type parent interface {
+	tree
+	// in calls do with the directory that has p's base, again while it is EINTR.
+	in(p place, do func(dir int) error) error
+}
+
+func again(dir int, do func(dir int) error) error {
 	for {
-		if err := do(int(f.Fd())); err != unix.EINTR {
+		if err := do(dir); err != unix.EINTR {
 			return err
 		}
 	}
 }
 
 // inBoth calls do with the directories of two names.
-func inBoth(from *descriptor, old place, to *descriptor, new place, do func(from, to int) error) error {
+func inBoth(from parent, old place, to tree, new place, do func(from, to int) error) error {
+	t, ok := to.(parent)
+	if !ok {
+		return exdev
+	}
 	return from.in(old, func(fromDir int) error {
-		return to.in(new, func(toDir int) error { return do(fromDir, toDir) })
+		return t.in(new, func(toDir int) error { return do(fromDir, toDir) })
 	})
 }
 
-func rename(from *descriptor, old place, to *descriptor, new place) error {
+func renameIn(from parent, old place, to tree, new place) error {
 	return inBoth(from, old, to, new, func(f, t int) error { return unix.Renameat(f, old.base, t, new.base) })
 }
 
-func link(from *descriptor, old place, to *descriptor, new place) error {
+func linkIn(from parent, old place, to tree, new place) error {
 	return inBoth(from, old, to, new, func(f, t int) error { return unix.Linkat(f, old.base, t, new.base, 0) })
 }
 
-func (d *descriptor) remove(p place, dir bool) error {
+func removeIn(t parent, p place, dir bool) error {
 	flags := 0
 	if dir {
 		flags = unix.AT_REMOVEDIR
 	}
-	err := d.in(p, func(at int) error { return unix.Unlinkat(at, p.base, flags) })
+	err := t.in(p, func(at int) error { return unix.Unlinkat(at, p.base, flags) })
 	if err == unix.EPERM && !dir { // POSIX has it for a directory
-		if isDir, statErr := d.isDir(p); statErr == nil && isDir {
+		if is, statErr := isDir(t, p); statErr == nil && is {
 			return eisdir
 		}
 	}
 	return err
 }
 
-// setLinkTimes sets the times of a link itself.
-func (d *descriptor) setLinkTimes(p place, atime, mtime time.Time) error {
+// setTimesIn sets the times of what has a name, be it a link.
+func setTimesIn(t parent, p place, atime, mtime time.Time) error {
 	ts, err := timespecs(atime, mtime)
 	if err != nil {
 		return err
 	}
-	return d.in(p, func(at int) error { return unix.UtimesNanoAt(at, p.base, ts[:], unix.AT_SYMLINK_NOFOLLOW) })
+	return t.in(p, func(at int) error { return unix.UtimesNanoAt(at, p.base, ts[:], unix.AT_SYMLINK_NOFOLLOW) })
 }
 
 // timespecs returns times as utimensat takes them.

@@ -2,7 +2,6 @@ package wasi
 
 import (
 	"encoding/binary"
-	"errors"
 	"io"
 	"math"
 	"os"
@@ -33,8 +32,7 @@ type descriptor struct {
 	file  *os.File // of a file
 	// appends is that file was opened to append, which os.File does not forget.
 	appends bool
-	root    *os.Root // of a directory: the mount's own if it is preopened
-	self    *os.File // of a directory, once something needed it
+	tree    tree // of a directory
 	// entries are those of a directory when it was last read from its beginning.
 	entries []entry
 }
@@ -143,26 +141,14 @@ func (s *State) free() (int, error) {
 	return len(s.fds) - 1, nil
 }
 
-// opened returns the file of a directory itself.
-func (d *descriptor) opened() (_ *os.File, err error) {
-	if d.self == nil {
-		d.self, err = d.root.OpenFile(".", os.O_RDONLY|nonBlock, 0)
-	}
-	return d.self, err
-}
-
 func (d *descriptor) close() error {
-	var errs [3]error
-	if d.file != nil {
-		errs[0] = d.file.Close()
+	switch d.kind {
+	case file:
+		return d.file.Close()
+	case directory:
+		return d.tree.close()
 	}
-	if d.self != nil {
-		errs[1] = d.self.Close()
-	}
-	if d.root != nil && !d.preopened {
-		errs[2] = d.root.Close()
-	}
-	return errors.Join(errs[:]...)
+	return nil
 }
 
 func fdClose(s *State, _ memory, p []uint64) error {
@@ -174,27 +160,18 @@ func fdClose(s *State, _ memory, p []uint64) error {
 	return errnoOf(d.close())
 }
 
-// fdRenumber moves a descriptor to another number, and closes what was there.
+// fdRenumber moves a descriptor to a number that another one has, and closes that. A
+// number that is free is EBADF: threads may be about to open what gets it.
 func fdRenumber(s *State, _ memory, p []uint64) error {
 	d, err := s.lookup(p[0])
 	if err != nil {
 		return err
 	}
-	from, to := uint32(p[0]), uint32(p[1])
-	switch {
-	case to >= maxDescriptors:
-		return ebadf
-	case from == to:
-		return nil
+	old, err := s.lookup(p[1])
+	if err != nil || old == d {
+		return err
 	}
-	for uint64(to) >= uint64(len(s.fds)) {
-		s.fds = append(s.fds, nil)
-	}
-	old := s.fds[to]
-	s.fds[from], s.fds[to] = nil, d
-	if old == nil {
-		return nil
-	}
+	s.fds[uint32(p[0])], s.fds[uint32(p[1])] = nil, d
 	return errnoOf(old.close())
 }
 

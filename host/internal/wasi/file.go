@@ -36,29 +36,32 @@ func typeOf(mode fs.FileMode) byte {
 	return typeUnknown // a FIFO: preview 1 has no type for it
 }
 
-// A filestat is what only the operating system's own structure has of a file.
+// A filestat is what a guest is told of a file.
 type filestat struct {
-	dev, ino, nlink uint64
-	atime, ctime    time.Time
+	dev, ino, nlink, size uint64
+	atime, mtime, ctime   int64 // ns since 1970
+	kind                  byte
 }
 
-// putFilestat writes a filestat of 64 bytes. A stream's is all zeros.
-func putFilestat(b []byte, info fs.FileInfo) {
-	clear(b)
-	if info == nil {
-		return
-	}
+func filestatOf(info fs.FileInfo) filestat {
 	// Where a system does not say, there is one name, and nothing changed but content.
-	st := filestat{nlink: 1, atime: info.ModTime(), ctime: info.ModTime()}
+	mtime := info.ModTime().UnixNano()
+	st := filestat{nlink: 1, size: uint64(info.Size()), atime: mtime, mtime: mtime, ctime: mtime, kind: typeOf(info.Mode())}
 	st.fill(info)
-	binary.LittleEndian.PutUint64(b, st.dev)
-	binary.LittleEndian.PutUint64(b[8:], st.ino)
-	b[16] = typeOf(info.Mode())
-	binary.LittleEndian.PutUint64(b[24:], st.nlink)
-	binary.LittleEndian.PutUint64(b[32:], uint64(info.Size()))
-	binary.LittleEndian.PutUint64(b[40:], uint64(st.atime.UnixNano()))
-	binary.LittleEndian.PutUint64(b[48:], uint64(info.ModTime().UnixNano()))
-	binary.LittleEndian.PutUint64(b[56:], uint64(st.ctime.UnixNano()))
+	return st
+}
+
+// put writes a filestat of 64 bytes.
+func (s *filestat) put(b []byte) {
+	clear(b)
+	binary.LittleEndian.PutUint64(b, s.dev)
+	binary.LittleEndian.PutUint64(b[8:], s.ino)
+	b[16] = s.kind
+	binary.LittleEndian.PutUint64(b[24:], s.nlink)
+	binary.LittleEndian.PutUint64(b[32:], s.size)
+	binary.LittleEndian.PutUint64(b[40:], uint64(s.atime))
+	binary.LittleEndian.PutUint64(b[48:], uint64(s.mtime))
+	binary.LittleEndian.PutUint64(b[56:], uint64(s.ctime))
 }
 
 const filestatSize = 64
@@ -75,17 +78,17 @@ func fdFilestatGet(s *State, m memory, p []uint64) error {
 	if err != nil {
 		return err
 	}
-	var info fs.FileInfo
+	var st filestat // a stream's is all zeros
 	switch d.kind {
 	case directory:
-		info, err = d.root.Stat(".")
+		st, err = d.tree.stat(".", true)
 	case file:
-		info, err = d.file.Stat()
+		st, err = statFile(d.file)
 	}
 	if err != nil {
 		return errnoOf(err)
 	}
-	putFilestat(b, info)
+	st.put(b)
 	return nil
 }
 
@@ -158,7 +161,7 @@ func fdFilestatSetTimes(s *State, _ memory, p []uint64) error {
 	case d.mount.ReadOnly:
 		return erofs
 	case d.kind == directory:
-		if f, err = d.opened(); err != nil {
+		if f, err = d.tree.self(); err != nil {
 			return errnoOf(err)
 		}
 	}
@@ -210,7 +213,7 @@ func fdSync(s *State, _ memory, p []uint64) error {
 	case stream:
 		return einval
 	case directory:
-		if f, err = d.opened(); err != nil {
+		if f, err = d.tree.self(); err != nil {
 			return errnoOf(err)
 		}
 	}

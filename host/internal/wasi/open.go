@@ -1,8 +1,7 @@
 package wasi
 
 import (
-	"errors"
-	"io/fs"
+	"math"
 	"os"
 )
 
@@ -44,7 +43,7 @@ func pathOpen(s *State, m memory, p []uint64) error {
 	if err != nil {
 		return err
 	}
-	opened, err := d.open(name, &opening{p[1], uint32(p[4]), p[5], uint32(p[7])})
+	opened, err := d.open(name, &opening{p[1] & math.MaxUint32, uint32(p[4]), p[5], uint32(p[7])})
 	if err != nil {
 		return err
 	}
@@ -66,46 +65,44 @@ func (d *descriptor) open(name string, o *opening) (*descriptor, error) {
 	case d.mount.ReadOnly && (create || o.writes()):
 		return nil, erofs
 	}
-	info, err := d.stat(name, o.lookup)
+	st, err := d.stat(name, o.lookup)
 	switch {
-	case err == enoent && create: // open makes it
+	case err == enoent && create && !placeOf(name).slash: // open makes it
 	case err != nil:
 		return nil, err
 	case create && o.how&openExclusive != 0:
 		return nil, eexist
-	case info.Mode()&fs.ModeSymlink != 0:
+	case st.kind == typeLink:
 		return nil, eloop
-	case info.IsDir():
+	case st.kind == typeDirectory:
 		if create || o.writes() {
 			return nil, eisdir
 		}
 		return d.openDirectory(name, o)
 	case o.how&openDirectory != 0:
 		return nil, enotdir
-	case !info.Mode().IsRegular():
+	case st.kind != typeRegular:
 		return nil, eacces // a FIFO or a device would make the host wait, or worse
 	}
 	return d.openFile(name, o)
 }
 
 func (d *descriptor) openDirectory(name string, o *opening) (*descriptor, error) {
-	// With "/." the name can only be opened as a directory: a FIFO that took its place
-	// would make the host wait.
-	root, err := d.root.OpenRoot(name + "/.")
+	t, err := d.tree.openTree(name, o.lookup == lookupFollow)
 	if err != nil {
 		return nil, errnoOf(err)
 	}
 	return &descriptor{kind: directory, flags: uint16(o.flags & flagNonblock), base: dirRights,
-		inheriting: dirRights | fileRights, mount: d.mount, root: root}, nil
+		inheriting: dirRights | fileRights, mount: d.mount, tree: t}, nil
 }
 
 func (d *descriptor) openFile(name string, o *opening) (*descriptor, error) {
-	flags := os.O_RDONLY | nonBlock // a FIFO may have taken its place here too
+	flags := os.O_RDONLY
 	switch {
 	case o.writes() && (o.base&rightFDRead != 0 || o.base&rightFDWrite == 0):
-		flags |= os.O_RDWR
+		flags = os.O_RDWR
 	case o.writes():
-		flags |= os.O_WRONLY
+		flags = os.O_WRONLY
 	}
 	if o.how&openCreate != 0 {
 		flags |= os.O_CREATE
@@ -122,16 +119,9 @@ func (d *descriptor) openFile(name string, o *opening) (*descriptor, error) {
 	if o.flags&flagsSync != 0 {
 		flags |= os.O_SYNC
 	}
-	f, err := d.root.OpenFile(name, flags, 0o666)
+	f, err := d.tree.openFile(name, o.lookup == lookupFollow, flags)
 	if err != nil {
 		return nil, errnoOf(err)
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = eacces
-	}
-	if err != nil {
-		return nil, errnoOf(errors.Join(err, f.Close()))
 	}
 	return &descriptor{kind: file, flags: uint16(o.flags), base: o.base & fileRights, mount: d.mount,
 		file: f, appends: o.flags&flagAppend != 0}, nil

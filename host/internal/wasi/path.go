@@ -1,35 +1,8 @@
 package wasi
 
-import (
-	"io/fs"
-	"math"
-	"path"
-	"strings"
-)
+import "math"
 
 const lookupFollow = 1 // of lookupflags
-
-// A place is a path, cut where a system call would cut it. Two of its names cannot be
-// made or removed; the caller looks for them first.
-type place struct {
-	dir, base string // dir is "" or ends in a slash
-	slash     bool   // base must be a directory
-}
-
-func placeOf(name string) place {
-	trimmed := strings.TrimRight(name, "/")
-	dir, base := path.Split(trimmed)
-	return place{dir, base, len(trimmed) < len(name)}
-}
-
-func (p place) dots() bool   { return p.base == "." || p.base == ".." }
-func (p place) name() string { return p.dir + p.base }
-
-// isDir reports whether there is a directory at p, links not followed.
-func (d *descriptor) isDir(p place) (bool, error) {
-	info, err := d.root.Lstat(p.name())
-	return err == nil && info.IsDir(), errnoOf(err)
-}
 
 // changing returns the directory under a number and a path from it, where something is
 // to change.
@@ -45,12 +18,28 @@ func (s *State) changing(m memory, fd, ptr, n uint64) (*descriptor, string, erro
 	return d, name, err
 }
 
+// taken says why nothing but a directory can be made with a name that only a directory
+// may have.
+func taken(t tree, p place) error {
+	switch dir, err := isDir(t, p); {
+	case err != nil:
+		return err
+	case dir:
+		return eexist
+	}
+	return enotdir
+}
+
 func pathCreateDirectory(s *State, m memory, p []uint64) error {
 	d, name, err := s.changing(m, p[0], p[1], p[2])
 	if err != nil {
 		return err
 	}
-	return errnoOf(d.root.Mkdir(name, 0o777))
+	at := placeOf(name)
+	if at.dots() {
+		return taken(d.tree, at)
+	}
+	return errnoOf(d.tree.mkdir(at))
 }
 
 func pathFilestatGet(s *State, m memory, p []uint64) error {
@@ -66,25 +55,21 @@ func pathFilestatGet(s *State, m memory, p []uint64) error {
 	if err != nil {
 		return err
 	}
-	info, err := d.stat(name, p[1])
+	st, err := d.stat(name, p[1])
 	if err != nil {
 		return err
 	}
-	putFilestat(b, info)
+	st.put(b)
 	return nil
 }
 
 // stat describes what a path names by lookupflags.
-func (d *descriptor) stat(name string, flags uint64) (info fs.FileInfo, err error) {
-	switch flags & math.MaxUint32 {
-	case 0:
-		info, err = d.root.Lstat(name)
-	case lookupFollow:
-		info, err = d.root.Stat(name)
-	default:
-		err = einval
+func (d *descriptor) stat(name string, flags uint64) (filestat, error) {
+	if flags&math.MaxUint32 > lookupFollow {
+		return filestat{}, einval
 	}
-	return info, errnoOf(err)
+	st, err := d.tree.stat(name, uint32(flags) == lookupFollow)
+	return st, errnoOf(err)
 }
 
 func pathFilestatSetTimes(s *State, m memory, p []uint64) error {
@@ -96,14 +81,10 @@ func pathFilestatSetTimes(s *State, m memory, p []uint64) error {
 	if err != nil {
 		return err
 	}
-	info, err := d.stat(name, p[1])
-	if err != nil {
-		return err
+	if uint32(p[1]) > lookupFollow {
+		return einval
 	}
-	if info.Mode()&fs.ModeSymlink != 0 {
-		return errnoOf(d.setLinkTimes(placeOf(name), atime, mtime))
-	}
-	return errnoOf(d.root.Chtimes(name, atime, mtime))
+	return errnoOf(d.tree.setTimes(name, uint32(p[1]) == lookupFollow, atime, mtime))
 }
 
 // pathLink makes another name for a file. It does not follow a link to it.
@@ -124,7 +105,7 @@ func pathLink(s *State, m memory, p []uint64) error {
 	}
 	old, new := placeOf(oldName), placeOf(newName)
 	if old.slash || old.dots() {
-		switch dir, err := from.isDir(old); {
+		switch dir, err := isDir(from.tree, old); {
 		case err != nil:
 			return err
 		case dir:
@@ -133,15 +114,9 @@ func pathLink(s *State, m memory, p []uint64) error {
 		return enotdir
 	}
 	if new.slash || new.dots() {
-		switch dir, err := to.isDir(new); {
-		case err != nil:
-			return err
-		case dir:
-			return eexist
-		}
-		return enotdir
+		return taken(to.tree, new)
 	}
-	return errnoOf(link(from, old, to, new))
+	return errnoOf(from.tree.link(old, to.tree, new))
 }
 
 func pathRename(s *State, m memory, p []uint64) error {
@@ -158,9 +133,9 @@ func pathRename(s *State, m memory, p []uint64) error {
 	}
 	old, new := placeOf(oldName), placeOf(newName)
 	if old.slash || new.slash || old.dots() || new.dots() {
-		dir, err := from.isDir(old)
+		dir, err := isDir(from.tree, old)
 		if err == nil && new.dots() {
-			_, err = to.isDir(new) // it may lead out
+			_, err = isDir(to.tree, new) // it may lead out
 		}
 		switch {
 		case err != nil:
@@ -171,7 +146,7 @@ func pathRename(s *State, m memory, p []uint64) error {
 			return enotdir
 		}
 	}
-	return errnoOf(rename(from, old, to, new))
+	return errnoOf(from.tree.rename(old, to.tree, new))
 }
 
 func pathReadlink(s *State, m memory, p []uint64) error {
@@ -190,7 +165,7 @@ func pathReadlink(s *State, m memory, p []uint64) error {
 	if _, err := m.slice(p[5], 4); err != nil {
 		return err
 	}
-	target, err := d.root.Readlink(name)
+	target, err := d.tree.readlink(name)
 	if err != nil {
 		return errnoOf(err)
 	}
@@ -204,7 +179,7 @@ func pathRemoveDirectory(s *State, m memory, p []uint64) error {
 	}
 	at := placeOf(name)
 	if at.dots() {
-		if _, err := d.isDir(at); err != nil {
+		if _, err := isDir(d.tree, at); err != nil {
 			return err
 		}
 		if at.base == "." {
@@ -212,7 +187,7 @@ func pathRemoveDirectory(s *State, m memory, p []uint64) error {
 		}
 		return enotempty
 	}
-	return errnoOf(d.remove(at, true))
+	return errnoOf(d.tree.remove(at, true))
 }
 
 // pathSymlink makes a link. Where it leads is looked at when it is followed, but an
@@ -226,7 +201,11 @@ func pathSymlink(s *State, m memory, p []uint64) error {
 	if err != nil {
 		return err
 	}
-	return errnoOf(d.root.Symlink(target, name))
+	at := placeOf(name)
+	if at.slash || at.dots() {
+		return taken(d.tree, at)
+	}
+	return errnoOf(d.tree.symlink(target, at))
 }
 
 func pathUnlinkFile(s *State, m memory, p []uint64) error {
@@ -236,7 +215,7 @@ func pathUnlinkFile(s *State, m memory, p []uint64) error {
 	}
 	at := placeOf(name)
 	if at.slash || at.dots() {
-		switch dir, err := d.isDir(at); {
+		switch dir, err := isDir(d.tree, at); {
 		case err != nil:
 			return err
 		case dir:
@@ -244,5 +223,5 @@ func pathUnlinkFile(s *State, m memory, p []uint64) error {
 		}
 		return enotdir
 	}
-	return errnoOf(d.remove(at, false))
+	return errnoOf(d.tree.remove(at, false))
 }

@@ -64,6 +64,8 @@ func TestPaths(t *testing.T) {
 		{eexist, "path_create_directory", []any{data, "d"}},
 		{eexist, "path_create_directory", []any{data, "f"}},
 		{eexist, "path_create_directory", []any{data, "."}},
+		{eexist, "path_create_directory", []any{data, "d/.."}},
+		{eexist, "path_create_directory", []any{data, "l/"}},
 		{0, "path_create_directory", []any{data, "n/"}},
 		{0, "path_remove_directory", []any{data, "n/"}},
 
@@ -109,6 +111,7 @@ func TestPaths(t *testing.T) {
 		{eisdir, "path_open", []any{data, 0, "d", openDirectory, readWrite, 0, 0, result}},
 		{eisdir, "path_open", []any{data, 0, "d", openTruncate, 0, 0, 0, result}},
 		{eisdir, "path_open", []any{data, 0, "d", openCreate, 0, 0, 0, result}},
+		{enoent, "path_open", []any{data, 0, "n/", openCreate, 0, 0, 0, result}},
 		{0, "path_open", []any{data, 0, "d", 0, rightFDRead, 0, 0, result}},
 		{0, "path_open", []any{data, 0, "d/", 0, 0, 0, 0, result}},
 		{0, "path_open", []any{data, 0, "d///", 0, 0, 0, 0, result}},
@@ -123,6 +126,9 @@ func TestPaths(t *testing.T) {
 		{0, "path_open", []any{data, 1, "dl", openDirectory, 0, 0, 0, result}},
 
 		{einval, "path_readlink", []any{data, "f", buffer, 64, result}},
+		{einval, "path_readlink", []any{data, "dl/", buffer, 64, result}},
+		{einval, "path_readlink", []any{data, "d/.", buffer, 64, result}},
+		{enotdir, "path_readlink", []any{data, "l/", buffer, 64, result}},
 		{0, "path_readlink", []any{data, "l", buffer, 0, result}},
 
 		{enotdir, "path_remove_directory", []any{data, "f"}},
@@ -174,7 +180,7 @@ func TestPaths(t *testing.T) {
 // Nothing of a directory that may only be read changes.
 func TestReadOnly(t *testing.T) {
 	g, dir := files(t)
-	before := tree(t, dir)
+	before := contents(t, dir)
 	file, sub := 0, 0
 	for name, fd := range map[string]*int{"f": &file, "d": &sub} {
 		g.want(0, "path_open", readOnly, 0, name, 0, all&^rightFDWrite, all, 0, result)
@@ -211,13 +217,13 @@ func TestReadOnly(t *testing.T) {
 	if got := g.read(file, 100); got != "fixed" {
 		t.Errorf("read %q", got)
 	}
-	if after := tree(t, dir); !slices.Equal(before, after) {
+	if after := contents(t, dir); !slices.Equal(before, after) {
 		t.Errorf("there was %q, there is %q", before, after)
 	}
 }
 
-// tree lists what lies in a directory, with texts and where links lead.
-func tree(t testing.TB, dir string) (list []string) {
+// contents lists what lies in a directory, with texts and where links lead.
+func contents(t testing.TB, dir string) (list []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
 		if err != nil || name == dir {
@@ -322,7 +328,7 @@ func TestDirectories(t *testing.T) {
 	g.want(0, "path_open", data, lookupFollow, "to", openCreate, 0, 0, 0, result)
 	want := []string{"data d ", "data/abs L " + filepath.Join(dir, "secret"), "data/d d ", "data/d/f - hello", "data/d/link L loop", "data/d/s L ../f",
 		"data/dangling - ", "data/hard - nested", "data/l L f", "data/loop L loop", "data/n - ", "data/out L ../secret", "data/to L dangling", "data/up L .."}
-	if got := tree(t, dir); !slices.Equal(got[:len(got)-5], want) {
+	if got := contents(t, dir); !slices.Equal(got[:len(got)-5], want) {
 		t.Errorf("there is\n%q, want\n%q", got[:len(got)-5], want)
 	}
 	// One grant's files do not get into another.

@@ -27,8 +27,9 @@ type subscription struct {
 	err      error         // why it is answered at once
 }
 
-// pollOneoff waits for the first of the clocks if there is nothing else to answer.
-// Subscriptions are decoded twice, so that their number costs the host no memory.
+// pollOneoff waits for the first of the clocks if there is nothing else to answer. Each
+// subscription is read once, and its event is written at once, over those of clocks that
+// turn out not to be the first: their number costs the host no memory.
 func pollOneoff(s *State, m memory, p []uint64) error {
 	count := p[2] & math.MaxUint32
 	if count == 0 {
@@ -45,13 +46,17 @@ func pollOneoff(s *State, m memory, p []uint64) error {
 	if _, err := m.slice(p[3], 4); err != nil {
 		return err
 	}
-	var now [2]uint64 // by clock; both at one moment, so that both passes agree
+	// Events are smaller, and stay behind the subscriptions unless they begin among them.
+	if in, out := p[0]&math.MaxUint32, p[1]&math.MaxUint32; out > in && out < in+count*subscriptionSize {
+		return einval
+	}
+	var now [2]uint64 // by clock, at one moment
 	for id := range now {
 		if now[id], err = clock(uint32(id)); err != nil {
 			return err
 		}
 	}
-	wait := time.Duration(math.MaxInt64)
+	wait, events := time.Duration(math.MaxInt64), uint32(0)
 	for i := range count {
 		if i%pollEvery == 0 {
 			if err := s.stopped(); err != nil {
@@ -62,27 +67,17 @@ func pollOneoff(s *State, m memory, p []uint64) error {
 		if err != nil {
 			return err
 		}
-		wait = min(wait, sub.wait)
+		if sub.wait < wait {
+			wait, events = sub.wait, 0
+		}
+		if sub.wait == wait {
+			sub.putEvent(out[events*eventSize:])
+			events++
+		}
 	}
 	if wait > 0 {
 		if err := s.sleep(wait); err != nil {
 			return err
-		}
-	}
-	events := uint32(0)
-	for i := range count {
-		if i%pollEvery == 0 {
-			if err := s.stopped(); err != nil {
-				return err
-			}
-		}
-		sub, err := s.subscription(in[i*subscriptionSize:], &now)
-		if err != nil {
-			return err
-		}
-		if sub.wait <= wait {
-			putEvent(out[events*eventSize:], &sub)
-			events++
 		}
 	}
 	return m.putUint32(p[3], events)
@@ -112,7 +107,7 @@ func (s *State) subscription(b []byte, now *[2]uint64) (subscription, error) {
 	return sub, nil
 }
 
-func putEvent(b []byte, sub *subscription) {
+func (sub *subscription) putEvent(b []byte) {
 	clear(b[:eventSize])
 	binary.LittleEndian.PutUint64(b, sub.userdata)
 	if e, ok := sub.err.(errno); ok {

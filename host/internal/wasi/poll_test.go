@@ -62,6 +62,7 @@ func TestPoll(t *testing.T) {
 		{"relative", []sub{{1, eventClock, clockMonotonic, 500, 0}}, []event{{1, 0, eventClock}}, []time.Duration{500}},
 		{"realtime", []sub{{1, eventClock, clockRealtime, 500, 0}}, []event{{1, 0, eventClock}}, []time.Duration{500}},
 		{"the first of two", []sub{{1, eventClock, 1, 500, 0}, {2, eventClock, 1, 300, 0}}, []event{{2, 0, eventClock}}, []time.Duration{300}},
+		{"a later one among them", []sub{{1, eventClock, 0, 300, 0}, {2, eventClock, 1, 500, 0}, {3, eventClock, 1, 300, 0}}, []event{{1, 0, eventClock}, {3, 0, eventClock}}, []time.Duration{300}},
 		{"both at once", []sub{{1, eventClock, 0, 500, 0}, {2, eventClock, 1, 500, 0}}, []event{{1, 0, eventClock}, {2, 0, eventClock}}, []time.Duration{500}},
 		{"no time", []sub{{1, eventClock, 1, 0, 0}}, []event{{1, 0, eventClock}}, nil},
 		{"long ago", []sub{{1, eventClock, 0, 1, 1}, {2, eventClock, 1, 1, 1}}, []event{{1, 0, eventClock}, {2, 0, eventClock}}, nil},
@@ -98,6 +99,19 @@ func TestPoll(t *testing.T) {
 	g.want(0, "poll_oneoff", 0, 0, most, memSize-4)
 	g.want(efault, "poll_oneoff", 0, 0, most+1, result)
 	g.want(efault, "poll_oneoff", 0, memSize-eventSize*most+1, most, result)
+
+	// Events may lie over subscriptions that have been read, and no others.
+	for i := range 3 {
+		b := g.mem[buffer+i*subscriptionSize:]
+		clear(b[:subscriptionSize])
+		b[0], b[8], b[24] = byte(i+1), eventClock, byte(5-i%2) // after 5, 4 and 5 ns
+	}
+	g.want(einval, "poll_oneoff", buffer, buffer+1, 3, result)
+	g.want(einval, "poll_oneoff", buffer, buffer+3*subscriptionSize-1, 3, result)
+	g.want(0, "poll_oneoff", buffer, buffer-eventSize, 3, result)
+	if g.u32(result) != 1 || g.u64(buffer-eventSize) != 2 {
+		t.Errorf("%d events, the first of %d", g.u32(result), g.u64(buffer-eventSize))
+	}
 
 	over := errors.New("over")
 	g.s.config.Sleep = func(time.Duration) error { return over }

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"os"
 )
 
 // An entry is one of a directory.
@@ -35,7 +34,7 @@ func fdReaddir(s *State, m memory, p []uint64) error {
 		return err
 	}
 	if p[3] == 0 || d.entries == nil {
-		if d.entries, err = s.entries(d.root); err != nil {
+		if d.entries, err = s.entries(d.tree); err != nil {
 			return err
 		}
 	}
@@ -51,7 +50,7 @@ func fdReaddir(s *State, m memory, p []uint64) error {
 		binary.LittleEndian.PutUint64(head[:], i+1)
 		// The number of the parent is not the guest's to know.
 		if e.name != ".." {
-			binary.LittleEndian.PutUint64(head[8:], inode(d.root, e.name))
+			binary.LittleEndian.PutUint64(head[8:], inode(d.tree, e.name))
 		}
 		binary.LittleEndian.PutUint32(head[16:], uint32(len(e.name)))
 		head[20] = e.kind
@@ -62,8 +61,8 @@ func fdReaddir(s *State, m memory, p []uint64) error {
 }
 
 // entries reads a directory.
-func (s *State) entries(root *os.Root) (list []entry, err error) {
-	f, err := root.Open(".")
+func (s *State) entries(t tree) (list []entry, err error) {
+	f, err := t.entries()
 	if err != nil {
 		return nil, errnoOf(err)
 	}
@@ -90,12 +89,10 @@ func (s *State) entries(root *os.Root) (list []entry, err error) {
 }
 
 // inode returns the number of a file, or 0 if it is gone, or has none.
-func inode(root *os.Root, name string) uint64 {
-	info, err := root.Lstat(name)
+func inode(t tree, name string) uint64 {
+	st, err := t.stat(name, false)
 	if err != nil {
 		return 0
 	}
-	var st filestat
-	st.fill(info)
 	return st.ino
 }

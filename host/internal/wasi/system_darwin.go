@@ -15,7 +15,7 @@ const utimeOmit = -2 // UTIME_OMIT of <sys/stat.h>
 func (s *filestat) fill(info fs.FileInfo) {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		s.dev, s.ino, s.nlink = uint64(st.Dev), st.Ino, uint64(st.Nlink)
-		s.atime, s.ctime = time.Unix(st.Atimespec.Unix()), time.Unix(st.Ctimespec.Unix())
+		s.atime, s.ctime = st.Atimespec.Nano(), st.Ctimespec.Nano()
 	}
 }
 
@@ -29,7 +29,7 @@ func setTimes(f *os.File, atime, mtime time.Time) error {
 	var st filestat
 	st.fill(info)
 	if atime.IsZero() {
-		atime = st.atime
+		atime = time.Unix(0, st.atime)
 	}
 	if mtime.IsZero() {
 		mtime = info.ModTime()

@@ -12,7 +12,7 @@ import (
 
 func (s *filestat) fill(info fs.FileInfo) {
 	if a, ok := info.Sys().(*syscall.Win32FileAttributeData); ok {
-		s.atime = time.Unix(0, a.LastAccessTime.Nanoseconds())
+		s.atime = a.LastAccessTime.Nanoseconds()
 	}
 }
 

@@ -3,8 +3,8 @@
 // there in the next.
 //
 // What a guest passes is never trusted: a pointer is looked at in 64 bits before it is
-// used, a path stays beneath the directory that it starts from (os.Root sees to that),
-// and nothing that a guest asks for makes the host wait but Config.Sleep and the streams.
+// used, a path stays beneath the directory that it starts from (a tree sees to that), and
+// nothing that a guest asks for makes the host wait but Config.Sleep and the streams.
 package wasi
 
 import (
@@ -67,7 +67,7 @@ func (s *State) Begin(c Config) {
 	}
 	for i := range c.Mounts {
 		m := &c.Mounts[i]
-		s.fds = append(s.fds, &descriptor{kind: directory, base: dirRights, inheriting: dirRights | fileRights, mount: m, preopened: true, root: m.Root})
+		s.fds = append(s.fds, &descriptor{kind: directory, base: dirRights, inheriting: dirRights | fileRights, mount: m, preopened: true, tree: treeOf(m)})
 	}
 }
 

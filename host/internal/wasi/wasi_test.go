@@ -218,7 +218,10 @@ func TestBegin(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) {
-	g := begin(t, Config{Args: []string{"prog", "x"}, Stdin: strings.NewReader(""), Stdout: discard{}, Stopped: func() error { return nil }})
+	g, _ := files(t)
+	g.s.config.Stdin, g.s.config.Stopped = strings.NewReader(""), func() error { return nil }
+	g.s.streams[1].writer = discard{}
+	fd := g.open(data, "f", 0, 0)
 	for _, c := range []struct {
 		name string
 		args []any
@@ -226,6 +229,13 @@ func TestAllocations(t *testing.T) {
 		{"fd_write", []any{1, vec{"0123456789", "abc"}, result}},
 		{"fd_write", []any{2, vec{"0123456789"}, result}},
 		{"fd_read", []any{0, into{16}, result}},
+		{"fd_write", []any{fd, vec{"0123456789", "abc"}, result}},
+		{"fd_pwrite", []any{fd, vec{"0123456789"}, 0, result}},
+		{"fd_pread", []any{fd, into{16}, 0, result}},
+		{"fd_seek", []any{fd, 0, 0, result}},
+		{"fd_read", []any{fd, into{16}, result}},
+		{"fd_tell", []any{fd, result}},
+		{"fd_filestat_get", []any{fd, buffer}},
 		{"clock_time_get", []any{0, 1, result}},
 		{"clock_time_get", []any{1, 1, result}},
 		{"random_get", []any{buffer, 32}},

@@ -16,12 +16,12 @@ type function struct{ typ, locals, code string }
 var valueTypes = map[string]byte{"i32": 0x7f, "i64": 0x7e, "f32": 0x7d, "f64": 0x7c, "v128": 0x7b, "funcref": 0x70, "externref": 0x6f, "exnref": 0x69}
 
 // mnemonics are what stands in the binary, and behind it one letter for each immediate: u
-// and s a number without and with a sign, b a block type, t a table of labels, c clauses,
+// and s a number without and with a sign, b a block type, y a function type, t a table of labels, c clauses,
 // f the bits of an f32, F of an f64, r a type of references.
 var mnemonics = map[string]string{
 	"unreachable": "\x00", "block": "\x02b", "loop": "\x03b", "if": "\x04b", "else": "\x05", "throw": "\x08u", "throw_ref": "\x0a", "end": "\x0b",
-	"br": "\x0cu", "br_if": "\x0du", "br_table": "\x0et", "return": "\x0f", "call": "\x10u", "call_indirect": "\x11uu", "return_call": "\x12u",
-	"return_call_indirect": "\x13uu", "drop": "\x1a", "try_table": "\x1fbc", "local.get": "\x20u", "local.set": "\x21u", "local.tee": "\x22u",
+	"br": "\x0cu", "br_if": "\x0du", "br_table": "\x0et", "return": "\x0f", "call": "\x10u", "call_indirect": "\x11yu", "return_call": "\x12u",
+	"return_call_indirect": "\x13yu", "drop": "\x1a", "try_table": "\x1fbc", "local.get": "\x20u", "local.set": "\x21u", "local.tee": "\x22u",
 	"global.get": "\x23u", "global.set": "\x24u", "i32.const": "\x41s", "i64.const": "\x42s", "f32.const": "\x43f", "f64.const": "\x44F",
 	"i32.eqz": "\x45", "i32.eq": "\x46", "i32.lt_s": "\x48", "i32.add": "\x6a", "i32.sub": "\x6b", "i32.mul": "\x6c", "i32.div_s": "\x6d", "i64.add": "\x7c",
 	"f32.add": "\x92", "f64.add": "\xa0", "i32.wrap_i64": "\xa7", "i32.trunc_f32_s": "\xa8", "i32.trunc_f64_s": "\xaa", "i64.extend_i32_s": "\xac",
@@ -128,7 +128,7 @@ func (a *assembler) instruction() {
 	if !ok {
 		a.t.Fatalf("instruction %q", w)
 	}
-	opcode := strings.TrimRight(m[1:], "usbtcfFr")
+	opcode := strings.TrimRight(m[1:], "usbytcfFr")
 	a.out = append(append(a.out, m[0]), opcode...)
 	for _, immediate := range m[1+len(opcode):] {
 		switch immediate {
@@ -148,6 +148,8 @@ func (a *assembler) instruction() {
 			} else {
 				a.signed(int64(a.typ(typ)))
 			}
+		case 'y':
+			a.out = a.u(a.out, uint64(a.typ(a.word())))
 		case 't': // "1 2 : 3" is with the default 3
 			var labels []uint64
 			for a.words[0] != ":" {

@@ -29,6 +29,7 @@ func Run(t *testing.T, open Open) {
 		"traps":      testTraps,
 		"overflow":   testOverflow,
 		"exceptions": testExceptions,
+		"catches":    testCatches,
 		"host":       testHost,
 		"nested":     testNested,
 		"memory":     testMemory,

@@ -39,7 +39,7 @@ func (f *function) leave(depth int) bool {
 		f.emit(opReturn)
 	default:
 		switch {
-		case f.m.has(exceptions) && (f.catching > 0 || f.hazard()):
+		case f.m.has(exceptions) && f.throws():
 			f.throw()
 		case f.hazard():
 			f.emit(opUnreachable)
@@ -48,12 +48,6 @@ func (f *function) leave(depth int) bool {
 		}
 	}
 	return true
-}
-
-func (f *function) throw() {
-	tag := f.below(len(f.m.tags))
-	f.push(f.m.types[f.m.tags[tag]].params, true, 1)
-	f.emit(opThrow, tag)
 }
 
 // branchTable jumps to one of the labels that take the same.

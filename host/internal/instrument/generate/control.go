@@ -33,7 +33,11 @@ func (f *function) choose(list []production, t ValType, depth int) {
 
 // value pushes one value.
 func (f *function) value(t ValType, depth int) {
-	if depth <= 0 || f.full() {
+	if f.kind == catcher && t == I32 && depth > 0 {
+		f.bit()
+		return
+	}
+	if depth <= 0 || f.full() || f.kind == catcher {
 		f.simple(t)
 		return
 	}
@@ -111,6 +115,8 @@ func statements() []production {
 		{9, 0, asStatement((*function).ifElse)},
 		{10, 0, asStatement((*function).loop)},
 		{6, exceptions, asStatement((*function).tryTable)},
+		{6, exceptions, func(f *function, _ ValType, _ int) { f.throwIf() }},
+		{2, exceptions, func(f *function, _ ValType, _ int) { f.throwKept() }},
 		{8, calls, (*function).callAny},
 		{5, calls | tables, (*function).callIndirectAny},
 		{5, 0, (*function).branchIf},
@@ -150,7 +156,13 @@ func (f *function) statements(depth int) {
 	}
 }
 
-func (f *function) statement(depth int) { f.choose(f.m.statements, 0, depth-1) }
+func (f *function) statement(depth int) {
+	list := f.m.statements
+	if f.kind == catcher {
+		list = f.m.catchers
+	}
+	f.choose(list, 0, depth-1)
+}
 
 // consume takes the values from the stack, the last first.
 func (f *function) consume(types []ValType) {
@@ -359,46 +371,4 @@ func (f *function) rounds(counter int) int {
 	}
 	f.emit(opLocalSet, counter)
 	return n
-}
-
-// tryTable catches one tag with its values, everything, or both.
-func (f *function) tryTable(results []ValType, depth int) {
-	tag := f.below(len(f.m.tags))
-	thrown := f.m.types[f.m.tags[tag]].params
-	clause, all := f.below(3), 0
-	if clause == 2 {
-		all = 1
-		f.open(opBlock, nil, results, label{types: results})
-		f.open(opBlock, nil, nil, label{})
-	} else if clause == 1 {
-		thrown = nil
-	}
-	f.open(opBlock, nil, results, label{types: results})
-	f.open(opBlock, nil, thrown, label{types: thrown})
-	f.emit(opTryTable)
-	f.blockType(nil, results)
-	switch clause {
-	case 0:
-		f.code = append(f.code, 1, 0, byte(tag), 0)
-	case 1:
-		f.code = append(f.code, 1, 2, 0)
-	case 2:
-		f.code = append(f.code, 2, 0, byte(tag), 0, 2, 2)
-	}
-	f.labels = append(f.labels, label{types: results})
-	f.catching++
-	f.inside(nil, results, false, depth)
-	f.catching--
-	f.end()
-	f.emit(opBr, 1)
-	f.end()
-	f.consume(thrown)
-	f.push(results, false, depth)
-	f.end()
-	if all > 0 {
-		f.emit(opBr, 1)
-		f.end()
-		f.push(results, false, 1)
-		f.end()
-	}
 }

@@ -11,6 +11,7 @@ const (
 	V128      ValType = 0x7b
 	FuncRef   ValType = 0x70
 	ExternRef ValType = 0x6f
+	exnRef    ValType = 0x69
 )
 
 func (t ValType) reference() bool { return t == FuncRef || t == ExternRef }
@@ -26,6 +27,7 @@ const (
 	opIf          op = 0x04
 	opElse        op = 0x05
 	opThrow       op = 0x08
+	opThrowRef    op = 0x0a
 	opEnd         op = 0x0b
 	opBr          op = 0x0c
 	opBrIf        op = 0x0d

@@ -40,6 +40,7 @@ const (
 	tree           // calls the function before it, more than once
 	recursive      // calls its round
 	long
+	catcher
 )
 
 // A label is what a br can name.
@@ -95,6 +96,11 @@ func (f *function) build() {
 	if f.round != nil {
 		f.round.enter(f)
 	}
+	for range 3 {
+		if f.kind == catcher {
+			f.free[I32] = append(f.free[I32], f.local(I32))
+		}
+	}
 	for range f.below(6) {
 		t := f.m.valueType(&f.source)
 		f.free[t] = append(f.free[t], f.local(t))
@@ -139,6 +145,9 @@ func (f *function) work() {
 		f.round.recur(f)
 	case long:
 		f.unrolled()
+	case catcher:
+		f.writeCatcher()
+		return
 	}
 	f.statements(4)
 }

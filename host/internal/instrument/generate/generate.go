@@ -35,7 +35,7 @@ type Call struct {
 // Options say what modules may use beyond WebAssembly 2.0, threads, tail calls
 // and extended constant expressions.
 type Options struct {
-	Exceptions bool // try_table and throw, without exnref
+	Exceptions bool // try_table, throw and throw_ref
 }
 
 // Module makes a module with the zero Options.

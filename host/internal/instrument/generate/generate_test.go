@@ -152,6 +152,7 @@ var groups = []group{
 	{"atomic.fence", []op{opAtomicFence, opAtomicFence}},
 	{"try_table", []op{opTryTable, opTryTable}},
 	{"throw", []op{opThrow, opThrow}},
+	{"throw_ref", []op{opThrowRef, opThrowRef}},
 }
 
 // The other kinds of module: in one of fifty at least, too.

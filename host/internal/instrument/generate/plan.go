@@ -30,6 +30,7 @@ type module struct {
 	arithmetic map[byte][]operations
 	values     map[ValType][]production
 	statements []production
+	catchers   []production // their statements
 	counts     map[op]int
 
 	types   []*signature
@@ -108,14 +109,14 @@ func (m *module) plan() {
 	}
 	m.hazards = []int{0, 16, 28, 56, 96}[m.below(5)]
 	m.arithmetic = arithmeticOf(m.features)
-	m.statements = statements()
+	m.statements, m.catchers = statements(), catcherStatements()
 	m.values = make(map[ValType][]production)
 	for t := range letters {
 		m.values[t] = productions(t)
 	}
 	if m.has(exceptions) {
 		for range 1 + m.below(3) {
-			m.tags = append(m.tags, m.typeIndex(m.some([]ValType{I32, I64}, m.below(3)), nil))
+			m.tags = append(m.tags, m.typeIndex(m.some(numbers[:4], m.below(3)), nil))
 		}
 	}
 	if m.has(memory) {
@@ -254,6 +255,26 @@ func (m *module) planFunctions() {
 		m.functions = append(m.functions, f)
 		return f
 	}
+	if m.has(exceptions) && m.chance(150) {
+		m.planCatchers(add)
+	} else {
+		m.planOthers(add)
+	}
+	if m.has(memory) || m.has(globals) || m.has(tables) {
+		m.digest = add(plain, tierEntry, m.typeIndex(nil, []ValType{I64}))
+	}
+	// Callees come before their callers in one order, after them in the other.
+	n := len(m.functions)
+	backward, shift := m.chance(100), m.below(n)
+	for i, f := range m.functions {
+		if backward {
+			i = n - 1 - i
+		}
+		f.index = (i + shift) % n
+	}
+}
+
+func (m *module) planOthers(add func(kind, int, int) *function) {
 	for tier := range tierRounds {
 		var types []int
 		for range 1 + m.below(3) {
@@ -291,18 +312,6 @@ func (m *module) planFunctions() {
 		if m.chance(180) {
 			m.start.callees = nil
 		}
-	}
-	if m.has(memory) || m.has(globals) || m.has(tables) {
-		m.digest = add(plain, tierEntry, m.typeIndex(nil, []ValType{I64}))
-	}
-	// Callees come before their callers in one order, after them in the other.
-	n := len(m.functions)
-	backward, shift := m.chance(100), m.below(n)
-	for i, f := range m.functions {
-		if backward {
-			i = n - 1 - i
-		}
-		f.index = (i + shift) % n
 	}
 }
 

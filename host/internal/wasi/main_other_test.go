@@ -1,0 +1,5 @@
+//go:build !linux
+
+package wasi
+
+func withoutOpenat2() bool { return false }
