@@ -11,8 +11,8 @@ import (
 	"entangle.example/entangle/abi"
 )
 
-// MaxCalls bounds how many calls and values [Calls] writes.
-const MaxCalls = 1 << 20
+// maxCalls bounds how many calls and values [Calls] writes.
+const maxCalls = 1 << 20
 
 // Calls returns the tree of calls that n is, as JSON:
 //
@@ -24,7 +24,7 @@ const MaxCalls = 1 << 20
 // list. An argument that is a value is a key too, with an empty list; a call
 // without arguments has an empty list. What n waits for by [Node.After] is no
 // argument. A node used twice is there twice; Calls fails with code LimitHit
-// where more than [MaxCalls] keys would be.
+// where more than a million keys would be.
 func Calls(n Expr) (json.RawMessage, error) {
 	// What is open: a node, the next of its arguments, and whether they are a list.
 	type frame struct {
@@ -61,8 +61,8 @@ func Calls(n Expr) (json.RawMessage, error) {
 			}
 			continue
 		}
-		if keys++; keys > MaxCalls {
-			return nil, newError(root, abi.Errorf(abi.LimitHit, "its tree of calls has more than %d entries: some nodes are used many times", MaxCalls))
+		if keys++; keys > maxCalls {
+			return nil, newError(root, abi.Errorf(abi.LimitHit, "its tree of calls has more than %d entries: some nodes are used many times", maxCalls))
 		}
 		if f.next > 0 {
 			b = append(b, ',')

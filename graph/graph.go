@@ -7,8 +7,7 @@
 //	sum := add(add(num(6), one()), subtract(five(), two()))
 //	v, err := graph.Run[int64](ctx, h, sum) // 10
 //
-// Nodes are immutable and refer only to nodes that were there before: no cycles. A
-// node used twice is evaluated once a run, independent nodes in parallel.
+// Nodes are immutable, and graphs have no cycles. A node used twice runs once.
 //
 // Mistakes made while composing (a wrong number of arguments, a string where an
 // int is wanted) do not panic. They travel in the node, and Run reports them, with
