@@ -129,10 +129,17 @@ type answerKey struct{}
 func pythonOnce(ctx context.Context, m *host.Module) error {
 	var answer bytes.Buffer
 	err := m.Do(context.WithValue(ctx, answerKey{}, &answer), func(g *host.Guest) error { return turn(g, pythonTurn) })
-	if err == nil && answer.String() != pythonAnswer {
-		err = fmt.Errorf("CPython answers %q, want %s", answer.String(), pythonAnswer)
+	if err != nil {
+		return err
 	}
-	return err
+	return rightAnswer(&answer)
+}
+
+func rightAnswer(answer *bytes.Buffer) error {
+	if answer.String() != pythonAnswer {
+		return fmt.Errorf("CPython answers %q, want %s", answer.String(), pythonAnswer)
+	}
+	return nil
 }
 
 // pythonTurns measures one turn that computes and answers, and the reset.
@@ -141,13 +148,22 @@ func pythonTurns(ctx context.Context, c host.Config) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	// As a task: on a worker, a reset need not look for what has changed.
+	task := m.Func("turn", abi.Signature{Result: abi.NullType}, func(g *host.Guest, _ []abi.Value) (abi.Value, error) {
+		return abi.Null(), turn(g, pythonTurn)
+	})
 	var times []float64
 	for range 500 {
+		var answer bytes.Buffer
 		begun := time.Now()
-		if err = pythonOnce(ctx, m); err != nil {
+		_, err = graph.RunAll(context.WithValue(ctx, answerKey{}, &answer), h, []*graph.Node{task()})
+		times = append(times, float64(time.Since(begun).Nanoseconds()))
+		if err == nil {
+			err = rightAnswer(&answer)
+		}
+		if err != nil {
 			break
 		}
-		times = append(times, float64(time.Since(begun).Nanoseconds()))
 	}
 	if err = errors.Join(err, h.Close()); err != nil {
 		return 0, err
