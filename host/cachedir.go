@@ -2,6 +2,7 @@ package host
 
 import (
 	"cmp"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,9 +19,13 @@ import (
 // say: some interpreters take 400 MB each.
 const DefaultCacheSize = 4 << 30
 
+// CacheKinds are the kinds of what is in a cache, each in a folder of that name: modules
+// compiled by either engine, what is known of large modules, and states of guests.
+var CacheKinds = [...]string{"wasmtime", "wazero", recordFolder, imageFolder}
+
 // A CacheEntry is something that is kept on disk for later processes.
 type CacheEntry struct {
-	Kind string    `json:"kind"` // the folder: "wasmtime" and "wazero" are compiled modules, "modules" what is known of large ones, "snapshots" states of guests
+	Kind string    `json:"kind"` // one of CacheKinds
 	Name string    `json:"name"` // in the folder
 	Size int64     `json:"size"` // on disk, in bytes
 	Used time.Time `json:"used"` // about: to the hour
@@ -32,32 +37,39 @@ func (c Config) CacheEntries() (dir string, entries []CacheEntry, err error) {
 	if dir, err = c.cache(); err != nil || dir == "" {
 		return "", nil, err
 	}
-	kinds, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return dir, nil, nil
-	}
-	for _, kind := range kinds {
-		if !kind.IsDir() {
-			continue
+	var errs []error
+	for _, kind := range CacheKinds {
+		all, readErr := os.ReadDir(filepath.Join(dir, kind))
+		if readErr != nil && !errors.Is(readErr, fs.ErrNotExist) {
+			errs = append(errs, readErr)
 		}
-		all, readErr := os.ReadDir(filepath.Join(dir, kind.Name()))
-		err = cmp.Or(err, readErr)
 		for _, d := range all {
 			info, infoErr := d.Info()
-			if infoErr != nil || strings.HasSuffix(d.Name(), engine.Unfinished) || engine.IsSeal(d.Name()) {
-				continue // it is gone, or another process is at it
+			if infoErr != nil || !isEntry(d.Name()) {
+				continue // it is gone, or is not ours
 			}
 			size := sizeOnDisk(info)
 			if d.IsDir() {
-				size = folderSize(filepath.Join(dir, kind.Name(), d.Name()))
+				size = folderSize(filepath.Join(dir, kind, d.Name()))
 			}
-			entries = append(entries, CacheEntry{kind.Name(), d.Name(), size, info.ModTime()})
+			entries = append(entries, CacheEntry{kind, d.Name(), size, info.ModTime()})
 		}
 	}
 	slices.SortFunc(entries, func(a, b CacheEntry) int {
 		return cmp.Or(strings.Compare(a.Kind, b.Kind), b.Used.Compare(a.Used), strings.Compare(a.Name, b.Name))
 	})
-	return dir, entries, err
+	return dir, entries, errors.Join(errs...)
+}
+
+// isEntry reports whether a file of such a name is a whole entry: they begin with a hash.
+// The cache may be in a folder in which others keep things too, and entries are removed.
+func isEntry(name string) bool {
+	const digits = 32
+	if len(name) < digits || strings.HasSuffix(name, engine.Unfinished) || engine.IsSeal(name) {
+		return false
+	}
+	_, err := hex.DecodeString(name[:digits])
+	return err == nil
 }
 
 func folderSize(dir string) (size int64) {

@@ -224,8 +224,19 @@ func TestCacheListed(t *testing.T) {
 			t.Errorf("there is %+v", e)
 		}
 	}
-	// Too much: the one goes that was not used for longest.
 	old := snapshots(t, dir+"/cache")[0]
+	// What others keep beside it is neither listed nor removed.
+	others := []string{"other/" + strings.Repeat("0", 64), "snapshots/notes", "snapshots/" + strings.Repeat("g", 64), "wazero/src/main.go"}
+	for k, name := range others {
+		others[k] = filepath.Join(dir, "cache", name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(others[k]), 0o700), os.WriteFile(others[k], []byte("mine"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, again, err := c.CacheEntries(); err != nil || !slices.Equal(again, all) {
+		t.Errorf("beside what others keep there is %v, %v", again, err)
+	}
+	// Too much: the one goes that was not used for longest.
 	if err := os.Chtimes(old, time.Time{}, time.Now().Add(-time.Hour/2)); err != nil {
 		t.Fatal(err)
 	}
@@ -234,13 +245,13 @@ func TestCacheListed(t *testing.T) {
 		size += e.Size
 	}
 	slowly(t, filepath.Join(dir, "cache"), "c", config().WithCacheSize(size))
-	if left := snapshots(t, dir+"/cache"); len(left) != 2 || slices.Contains(left, old) {
+	if left := snapshots(t, dir+"/cache"); len(left) != 2+2 || slices.Contains(left, old) {
 		t.Errorf("left are %v", left)
 	}
-	if gone, err := c.ClearCache("snapshots"); err != nil || len(gone) != 2 || len(snapshots(t, dir)) != 0 {
+	if gone, err := c.ClearCache("snapshots"); err != nil || len(gone) != 2 || len(snapshots(t, dir+"/cache")) != 2 {
 		t.Errorf("cleared %v, %v", gone, err)
 	}
-	if gone, err := c.ClearCache(""); err != nil || len(gone) != 1 || len(files(t, dir)) != 0 {
+	if gone, err := c.ClearCache(""); err != nil || len(gone) != 1 || len(files(t, dir)) != len(others) {
 		t.Errorf("cleared %v, %v; left %v", gone, err, files(t, dir))
 	}
 }

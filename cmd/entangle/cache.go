@@ -11,20 +11,20 @@ import (
 	"entangle.example/entangle/host"
 )
 
-// cacheKinds are the kinds of what is in the cache, and what they are.
-var cacheKinds = [][2]string{
-	{"wasmtime", "modules compiled by wasmtime"},
-	{"wazero", "modules compiled by wazero"},
-	{"modules", "what large modules are, so that they need not be read"},
-	{"snapshots", "states of modules that were slow to initialize"},
+// aboutKinds says what the kinds of host.CacheKinds are.
+var aboutKinds = [...]string{
+	"modules compiled by wasmtime",
+	"modules compiled by wazero",
+	"what large modules are, so that they need not be read",
+	"states of modules that were slow to initialize",
 }
 
 func cacheCommand(s streams) *cobra.Command {
 	long := `Show and empty what is kept on disk for later processes:
 
 `
-	for _, k := range cacheKinds {
-		long += fmt.Sprintf("  %-10s %s\n", k[0], k[1])
+	for k, kind := range host.CacheKinds {
+		long += fmt.Sprintf("  %-10s %s\n", kind, aboutKinds[k])
 	}
 	long += `
 Nothing is lost with it: what is missing is made anew. It holds 4 GiB at the most;
@@ -78,17 +78,13 @@ func cacheListCommand(s streams) *cobra.Command {
 }
 
 func cacheClearCommand(s streams) *cobra.Command {
-	var kinds []string
-	for _, k := range cacheKinds {
-		kinds = append(kinds, k[0])
-	}
 	return &cobra.Command{
 		Use:       "clear [KIND]...",
 		Short:     "Remove what there is, of some kinds or all",
 		Long:      "Remove what there is, of some kinds or all. Processes that use it at the moment go on.",
 		Example:   "  entangle cache clear\n  entangle cache clear snapshots",
 		Args:      cobra.OnlyValidArgs,
-		ValidArgs: kinds,
+		ValidArgs: host.CacheKinds[:],
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				args = []string{""}
