@@ -44,6 +44,7 @@ package instrument
 
 import (
 	"fmt"
+	"slices"
 )
 
 const (
@@ -83,6 +84,9 @@ type mender struct {
 // mend returns m, or a module of the same meaning that wazero runs right. If there is
 // none, it returns m and says why in m.lost.
 func mend(m *module) (*module, error) {
+	if !slices.ContainsFunc(m.functions, func(f definition) bool { return f.tries }) {
+		return m, nil
+	}
 	x := &mender{module: m, lost: m.lost, room: (mendGrowth-1)*len(m.binary) + 4<<10, homes: map[ValType][]uint32{}}
 	var pieces [][]byte
 	at := m.codeStart

@@ -19,7 +19,8 @@ import (
 	"slices"
 )
 
-// RewriteVersion changes whenever Rewrite gives other bytes for the same module.
+// RewriteVersion changes whenever Rewrite gives other bytes for the same module, or a
+// Record says other things of it.
 const RewriteVersion = 11
 
 // What a module that is rewritten for [Countdown] imports: functions without
