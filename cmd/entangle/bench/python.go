@@ -174,8 +174,13 @@ func pythonTurns(ctx context.Context, c host.Config) (float64, error) {
 // pythonFirst measures a process that makes one call, from its start to its end: the
 // compiled module and the snapshot are on disk.
 func pythonFirst(ctx context.Context, c host.Config) (float64, error) {
-	self, err := os.Executable()
+	h, err := host.Open(c)
 	if err != nil {
+		return 0, err
+	}
+	engine := h.Engine()
+	self, err := os.Executable()
+	if err = errors.Join(err, h.Close()); err != nil {
 		return 0, err
 	}
 	var times []float64
@@ -183,7 +188,7 @@ func pythonFirst(ctx context.Context, c host.Config) (float64, error) {
 		if k == 2 {
 			time.Sleep(3 * time.Second) // what has just been written is not trusted
 		}
-		cmd := exec.CommandContext(ctx, self, "bench", "--child", "--engine", c.Engine())
+		cmd := exec.CommandContext(ctx, self, "bench", "--child", "--engine", engine)
 		var said bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &said, &said
 		begun := time.Now()
