@@ -65,7 +65,7 @@ func (m *Module) actorInstance(c *graph.Call, t *template, name string, l *limit
 		}
 	}
 	if a.i == nil {
-		i, err := p.make(nil, t.ready(), l)
+		i, err := t.make(t.ready(), l)
 		if err != nil {
 			<-a.turn
 			return nil, err

@@ -40,9 +40,6 @@ func (c Config) WithCPUs(n int) Config { c.sched = c.sched.WithCPUs(n); return c
 // another.
 func (c Config) WithEngine(name string) Config { c.engine = name; return c }
 
-// Engine returns the name that WithEngine was given, or "auto".
-func (c Config) Engine() string { return cmp.Or(c.engine, "auto") }
-
 // WithMemory returns c with a limit to each instance's linear memory, in bytes;
 // 0 means [DefaultMemory].
 func (c Config) WithMemory(bytes int64) Config { c.memory = bytes; return c }

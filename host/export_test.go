@@ -16,3 +16,6 @@ func (m *Module) WasRead() bool {
 	defer m.source.mu.Unlock()
 	return m.source.binary != nil
 }
+
+// Host returns the host that has loaded m.
+func (m *Module) Host() *Host { return m.host }

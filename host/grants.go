@@ -18,6 +18,7 @@ type granted struct {
 	dirs  []wasi.Mount
 	hosts []string // the absolute path of each of dirs
 	env   []string // names
+	key   string   // of an environment with all of dirs
 }
 
 // openGrants opens what grants name. A directory that cannot be opened is an error.
@@ -55,8 +56,8 @@ func (g *granted) openDir(grant abi.Grant) error {
 	if guest == "" {
 		guest = filepath.ToSlash(dir)
 	}
-	g.dirs = append(g.dirs, wasi.Mount{Root: root, Guest: guest, ReadOnly: grant.Kind == abi.ReadFiles})
-	g.hosts = append(g.hosts, dir)
+	m := wasi.Mount{Root: root, Guest: guest, ReadOnly: grant.Kind == abi.ReadFiles}
+	g.dirs, g.hosts, g.key = append(g.dirs, m), append(g.hosts, dir), g.key+mountKey(dir, m)
 	return nil
 }
 
@@ -66,18 +67,25 @@ func (g *granted) close() {
 	}
 }
 
-// apply gives a guest what policy p allows it, and returns where the mounts are on this
-// machine, and a func that closes what was opened for it.
-func (g *granted) apply(w *wasi.Config, p *graph.Policy) (hosts []string, done func(), err error) {
+// An environment is what a guest sees of the world when it is initialized.
+type environment struct {
+	mounts []wasi.Mount
+	vars   []string
+	key    string // the same for the same; "" if there is nothing
+}
+
+// environment returns what policy p lets a guest see, and a func that closes what was
+// opened for it, or nil.
+func (g *granted) environment(p *graph.Policy) (env environment, done func(), err error) {
 	if p.Grants == nil {
-		w.Mounts = g.dirs
+		env.mounts, env.key = g.dirs, g.key
 		for _, name := range g.env {
-			w.Env = appendVariable(w.Env, name)
+			env.variable(name)
 		}
-		return g.hosts, nil, nil
+		return env, nil, nil
 	}
 	if len(p.Grants) == 0 {
-		return nil, nil, nil
+		return env, nil, nil
 	}
 	var opened []*os.Root
 	done = func() {
@@ -89,21 +97,34 @@ func (g *granted) apply(w *wasi.Config, p *graph.Policy) (hosts []string, done f
 		if grant.Kind == abi.Variable {
 			if !slices.Contains(g.env, grant.Host) {
 				done()
-				return nil, nil, g.denied(grant)
+				return environment{}, nil, g.denied(grant)
 			}
-			w.Env = appendVariable(w.Env, grant.Host)
+			env.variable(grant.Host)
 			continue
 		}
 		m, dir, err := g.narrow(grant)
 		if err != nil {
 			done()
-			return nil, nil, err
+			return environment{}, nil, err
 		}
 		opened = append(opened, m.Root)
-		w.Mounts = append(w.Mounts, m)
-		hosts = append(hosts, dir)
+		env.mounts = append(env.mounts, m)
+		env.key += mountKey(dir, m)
 	}
-	return hosts, done, nil
+	return env, done, nil
+}
+
+// variable adds a variable of this process, if it has it.
+func (e *environment) variable(name string) {
+	if v, ok := os.LookupEnv(name); ok {
+		e.vars = append(e.vars, name+"="+v)
+		e.key += fmt.Sprintf("%q\n", name+"="+v)
+	}
+}
+
+// mountKey is what tells a mount of the directory dir from others.
+func mountKey(dir string, m wasi.Mount) string {
+	return fmt.Sprintf("%q at %q, %v\n", dir, m.Guest, m.ReadOnly)
 }
 
 // narrow opens a directory beneath one that the host grants, and returns its path too.
@@ -134,11 +155,4 @@ func (g *granted) narrow(grant abi.Grant) (m wasi.Mount, dir string, err error) 
 
 func (g *granted) denied(grant abi.Grant) error {
 	return abi.Errorf(abi.Denied, "the task asks for %v, which its host does not grant; allow it with --allow %v", grant, grant)
-}
-
-func appendVariable(env []string, name string) []string {
-	if v, ok := os.LookupEnv(name); ok {
-		return append(env, name+"="+v)
-	}
-	return env
 }

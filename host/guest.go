@@ -117,14 +117,12 @@ func (m Import) function() (f engine.Function, err error) {
 		if err := i.count(); err != nil {
 			return err
 		}
-		i.effect |= instrument.CallsHost
 		return i.guest.imported(m.Call, stack)
 	}
 	return f, nil
 }
 
-// imported has fn answer a call of the guest. A panic is its error, for no engine lets
-// one pass.
+// imported has fn answer a call of the guest. A panic is its error, with either engine.
 func (g *Guest) imported(fn func(*Guest, []uint64) error, stack []uint64) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -156,8 +154,8 @@ func allFunctions(more []Import) ([]engine.Function, error) {
 // A Setup is how a module is made ready for calls; see [Module.Prepare].
 type Setup struct {
 	// Run drives the first instance, whose state all calls begin in. It may run more
-	// than once: for each engine, and where two calls are the first. What it has the guest read (files, the
-	// clock, random numbers) is the same for all of them.
+	// than once: for each engine, and where two calls are the first. What the guest reads
+	// meanwhile (files, the clock, random numbers) is the same for all of them.
 	Run func(g *Guest) error
 	// Policy is what calls run under that say nothing else, and Run too. What its
 	// grants give, all calls have, and no call has more.
@@ -182,7 +180,13 @@ func (m *Module) Prepare(ctx context.Context, s Setup) (*Module, error) {
 		return nil, err
 	}
 	defer h.outside.Done()
-	fail := func(err error) (*Module, error) { return nil, fmt.Errorf("preparing %s: %w", m.name, err) }
+	var done func()
+	fail := func(err error) (*Module, error) {
+		if done != nil {
+			done()
+		}
+		return nil, fmt.Errorf("preparing %s: %w", m.name, err)
+	}
 	if m.setup != nil {
 		return fail(abi.Errorf(abi.BadCall, "it is prepared already"))
 	}
@@ -193,15 +197,13 @@ func (m *Module) Prepare(ctx context.Context, s Setup) (*Module, error) {
 	if s.limits, err = h.limitsOf(&h.limits, &s.Policy); err != nil {
 		return fail(err)
 	}
-	var done func()
-	if s.env, done, err = m.environment(&s.Policy); err != nil {
-		return fail(err)
+	if m.wasi {
+		if s.env, done, err = h.granted.environment(&s.Policy); err != nil {
+			return fail(err)
+		}
 	}
 	n := &Module{host: h, name: m.name, id: m.id, source: m.source, desc: m.desc, manifest: m.manifest, begin: m.begin,
 		wasi: m.wasi, memory: m.memory, mostValues: m.mostValues, programs: m.programs, setup: &s, limits: s.limits}
-	if done != nil {
-		h.closeLater(done)
-	}
 	if err := n.findTasks(); err != nil {
 		return fail(err)
 	}
@@ -213,7 +215,11 @@ func (m *Module) Prepare(ctx context.Context, s Setup) (*Module, error) {
 		return fail(abi.Errorf(abi.BadCall, "each call makes an instance anew, and would run the setup again: %s", why))
 	}
 	if err := n.Do(ctx, func(*Guest) error { return nil }); err != nil {
+		p.forget(&s)
 		return fail(err)
+	}
+	if done != nil {
+		h.closeLater(done)
 	}
 	return n, nil
 }

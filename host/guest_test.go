@@ -250,6 +250,27 @@ func TestPrepareRefused(t *testing.T) {
 	wantError(t, err, abi.BadCall, "table")
 }
 
+// TestNoImage has a guest that changes its descriptors when it is initialized: each call
+// initializes an instance of its own, whoever makes it.
+func TestNoImage(t *testing.T) {
+	m := loadGuest(t, open(t, config().WithoutCache().WithCPUs(2)), "closes_start", "")
+	for range 2 {
+		onEveryWorker(t, m.Host(), m.Task("closed"), "801")
+		err := m.Do(t.Context(), func(g *host.Guest) error {
+			for n := uint64(801); n < 804; n++ {
+				if r, err := g.Call("closed"); err != nil || r[0] != n {
+					return fmt.Errorf("%v, %w; want %d", r, err, n)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	wantError(t, m.Warm(t.Context(), 2), abi.BadCall, "anew for each call", "opens or closes files")
+}
+
 // TestEnvironments has calls of one module under many grants at once: each sees its own,
 // in an instance that was reset.
 func TestEnvironments(t *testing.T) {

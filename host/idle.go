@@ -88,7 +88,7 @@ func (m *Module) Warm(ctx context.Context, n int) error {
 	if why := p.rewritten.Unsafe; why != "" {
 		return abi.Errorf(abi.BadCall, "%s makes an instance anew for each call: %s", m.name, why)
 	}
-	t := m.ownTemplate(p)
+	t := p.templateOf(m.setup)
 	t.mu.Lock()
 	t.kept = max(t.kept, n)
 	t.mu.Unlock()
@@ -101,12 +101,15 @@ func (m *Module) Warm(ctx context.Context, n int) error {
 				err = i.release(nil)
 			}
 			cancel()
+			if err == nil && t.none.Load() {
+				err = abi.Errorf(abi.BadCall, "%s makes an instance anew for each call: %w", m.name, errNoImage)
+			}
 			if err != nil {
 				return err
 			}
 			continue
 		}
-		i, err := p.make(t, im, m.limits)
+		i, err := t.make(im, m.limits)
 		if err != nil {
 			return fmt.Errorf("instance %d: %w", k+1, instantiateError(err))
 		}

@@ -9,7 +9,6 @@ package host
 // content of the memory, with holes where it is zero. Memories map it.
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -20,12 +19,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
 	"entangle.example/entangle/abi"
 	"entangle.example/entangle/host/internal/engine"
 	"entangle.example/entangle/host/internal/instrument"
+	"entangle.example/entangle/host/internal/wasi"
 )
 
 const (
@@ -51,11 +52,19 @@ type imageHead struct {
 	Globals uint32
 }
 
-// mayKeep reports whether t's image may be kept on disk.
+// mayKeep reports whether t's image may be kept on disk: the key of one that was not
+// prepared says nothing of grants, nor of what functions of this program have answered.
 func (t *template) mayKeep() bool {
-	c := &t.program.m.host.config
-	return t.program.m.host.cache != "" && !c.noImages && t.program.rewritten.Unsafe == "" &&
-		(t.setup == nil && t.env == "" || t.setup != nil && t.setup.Key != "")
+	m := t.program.m
+	if m.host.cache == "" || m.host.config.noImages || t.program.rewritten.Unsafe != "" {
+		return false
+	}
+	if t.setup != nil {
+		return t.setup.Key != ""
+	}
+	return t.env == "" && !slices.ContainsFunc(m.desc.Imports, func(i instrument.Import) bool {
+		return i.Module != abi.ImportModule && i.Module != wasi.Module
+	})
 }
 
 // imagePath returns the file of t's image, and the key that it must have: of all that
@@ -199,30 +208,11 @@ func writeImage(path string, key [32]byte, im *image) (err error) {
 		if _, err := f.Write(raw); err != nil {
 			return err
 		}
-		at := alignUp(int64(len(raw)))
-		if err := f.Truncate(at + int64(len(content))); err != nil {
-			return err
+		if im.memory == nil {
+			return nil
 		}
-		for k := 0; k < len(content); {
-			end := min(k+imageAlign, len(content))
-			if isZero(content[k:end]) {
-				k = end // a hole
-				continue
-			}
-			for end < len(content) && end-k < 1<<20 && !isZero(content[end:min(end+imageAlign, len(content))]) {
-				end = min(end+imageAlign, len(content))
-			}
-			if _, err := f.WriteAt(content[k:end], at+int64(k)); err != nil {
-				return err
-			}
-			k = end
-		}
-		return nil
+		return im.memory.WriteTo(f, alignUp(int64(len(raw))))
 	})
 }
 
 func alignUp(n int64) int64 { return (n + imageAlign - 1) &^ (imageAlign - 1) }
-
-var zeroPage [imageAlign]byte
-
-func isZero(b []byte) bool { return bytes.Equal(b, zeroPage[:len(b)]) }

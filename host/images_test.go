@@ -110,6 +110,26 @@ func TestSlowInitialization(t *testing.T) {
 	}
 }
 
+// What functions of a program have answered is for no other.
+func TestOwnImportsAreNotKept(t *testing.T) {
+	dir := t.TempDir()
+	for n := range uint64(2) {
+		answer := ask
+		answer.Call = func(_ *host.Guest, stack []uint64) error { stack[0] = 40 + n; return nil }
+		h, err := host.Open(config().WithCacheDir(dir).WithCPUs(1).WithImports(answer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := run(t.Context(), h, loadGuest(t, h, "asks_start", "").Task("answer"))
+		if want := fmt.Sprint(40 + n); err != nil || jsonOf(t, v) != want {
+			t.Errorf("%v, %v; want %s", v, err, want)
+		}
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestSnapshotsDamaged damages a kept snapshot at every place that could matter.
 func TestSnapshotsDamaged(t *testing.T) {
 	pristine := t.TempDir()

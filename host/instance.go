@@ -26,7 +26,7 @@ import (
 // trapped, or state changed that no image holds.
 type instance struct {
 	program  *program
-	template *template // whose it is once it is idle; nil if it serves one call
+	template *template // whose it is once it is idle
 	engine   engine.Instance
 	image    *image // that it was made from, or became
 	memory   *memory.Linear
@@ -87,13 +87,12 @@ func (m *Module) acquire(c *graph.Call, streams *wasi.Config) (*instance, error)
 	if streams != nil {
 		w = *streams
 	}
-	env, done, err := m.environmentOf(policy)
+	t, env, done, err := m.template(p, policy)
 	if err != nil {
 		return nil, err
 	}
 	w.Mounts, w.Env = env.mounts, env.vars
-	t := m.lease(p, &env)
-	i, err := m.instanceFor(c, t, l, &w)
+	i, err := m.startCall(c.Ctx, c, t, c.Node.Def().Name, l, &w, policy)
 	if err != nil {
 		t.leave()
 		if done != nil {
@@ -105,36 +104,6 @@ func (m *Module) acquire(c *graph.Call, streams *wasi.Config) (*instance, error)
 	return i, nil
 }
 
-// instanceFor returns an instance of t in which the call c has begun, and w.
-func (m *Module) instanceFor(c *graph.Call, t *template, l *limits, w *wasi.Config) (i *instance, err error) {
-	policy := c.Policy()
-	if policy.Actor != "" {
-		i, err = m.actorInstance(c, t, policy.Actor, l)
-	} else {
-		i, err = t.take(c.Worker, l)
-	}
-	if err != nil {
-		return nil, instantiateError(err)
-	}
-	i.c = c
-	task := c.Node.Def().Name
-	if err = i.start(c.Ctx, task, l, w, policy.Timeout); err != errNoImage {
-		if err != nil {
-			return nil, i.release(err)
-		}
-		return i, nil
-	}
-	_ = i.release(nil)
-	if i, err = t.program.make(nil, nil, l); err != nil {
-		return nil, instantiateError(err)
-	}
-	i.c = c
-	if err = i.start(c.Ctx, task, l, w, policy.Timeout); err != nil {
-		return nil, i.release(err)
-	}
-	return i, nil
-}
-
 // acquireAlone is acquire for a call that belongs to no graph.
 func (m *Module) acquireAlone(ctx context.Context, task string) (*instance, error) {
 	p, err := m.ownProgram(ctx)
@@ -142,19 +111,37 @@ func (m *Module) acquireAlone(ctx context.Context, task string) (*instance, erro
 		return nil, err
 	}
 	var w wasi.Config
-	var timeout time.Duration
+	policy := &graph.Policy{}
 	if s := m.setup; s != nil {
-		w.Mounts, w.Env = s.env.mounts, s.env.vars
-		timeout = s.Policy.Timeout
+		policy, w.Mounts, w.Env = &s.Policy, s.env.mounts, s.env.vars
 	}
-	i, err := m.ownTemplate(p).take(nil, m.limits)
-	if err != nil {
-		return nil, instantiateError(err)
+	return m.startCall(ctx, nil, p.templateOf(m.setup), task, m.limits, &w, policy)
+}
+
+// startCall returns an instance of t in which a call has begun; c is nil outside of a graph.
+func (m *Module) startCall(ctx context.Context, c *graph.Call, t *template, task string, l *limits, w *wasi.Config, policy *graph.Policy) (i *instance, err error) {
+	for {
+		var worker *sched.Worker
+		if c != nil {
+			worker = c.Worker
+		}
+		if policy.Actor != "" {
+			i, err = m.actorInstance(c, t, policy.Actor, l)
+		} else {
+			i, err = t.take(worker, l)
+		}
+		if err != nil {
+			return nil, instantiateError(err)
+		}
+		i.c = c
+		if err = i.start(ctx, task, l, w, policy.Timeout); err == nil {
+			return i, nil
+		}
+		released := i.release(err)
+		if err != errNoImage {
+			return nil, released
+		}
 	}
-	if err := i.start(ctx, task, m.limits, &w, timeout); err != nil {
-		return nil, i.release(err)
-	}
-	return i, nil
 }
 
 // start begins a call, and initializes the instance if that has not been done.
@@ -285,12 +272,12 @@ func (i *instance) release(err error) error {
 		worker = i.c.Worker
 	}
 	held := i.held
-	worn := i.worn || held == nil && (i.template == nil || !i.reset())
+	worn := i.worn || held == nil && !i.reset()
 	i.clear()
 	switch {
 	case held != nil:
 		held.leave(i, worn)
-	case worn || i.template == nil:
+	case worn:
 		i.close()
 	default:
 		i.template.put(worker, i)

@@ -260,15 +260,6 @@ func (m *Module) ownProgram(ctx context.Context) (*program, error) {
 	return m.programFor(ctx, m.setup.Policy.Engine, m.limits.Stack)
 }
 
-// ownTemplate returns what the calls begin with that are granted nothing beyond what m
-// was prepared with.
-func (m *Module) ownTemplate(p *program) *template {
-	if m.setup != nil {
-		return p.prepared(m.setup)
-	}
-	return p.base
-}
-
 // programFor returns the program for the engine of that name ("" is the host's) and
 // calls that may use so much stack. It may have to compile it.
 func (m *Module) programFor(ctx context.Context, name string, stack int64) (*program, error) {
@@ -397,9 +388,6 @@ func (m *Module) readManifest(ctx context.Context) error {
 	}
 	return nil
 }
-
-// Host returns the host that has loaded m.
-func (m *Module) Host() *Host { return m.host }
 
 // Name returns the name that the module was loaded under.
 func (m *Module) Name() string { return m.name }

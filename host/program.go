@@ -24,10 +24,11 @@ type program struct {
 	begin     int // number of _initialize, or -1
 	exports   []programExport
 
-	base      *template // of calls that are given nothing
-	mu        sync.Mutex
-	templates map[templateKey]*template // the others
-	uses      int64                     // of these
+	base     *template // of calls that are given nothing
+	mu       sync.Mutex
+	prepared map[*Setup]*template
+	granted  map[string]*template // by their environments' keys
+	uses     int64                // of these
 
 	actors actors
 }
@@ -59,7 +60,7 @@ func (m *Module) compileAs(ctx context.Context, e engine.Engine, check instrumen
 	}
 	begun := time.Now()
 	hint := time.AfterFunc(slowCompile, func() { h.sayCompiling(m, e, begun) })
-	p := &program{m: m, engine: e, rewritten: r, init: -1, begin: -1}
+	p := &program{m: m, engine: e, rewritten: r, init: -1, begin: -1, prepared: map[*Setup]*template{}, granted: map[string]*template{}}
 	p.base = p.newTemplate(nil, "")
 	p.compiled, err = e.Compile(ctx, r, id)
 	hint.Stop()
@@ -151,9 +152,9 @@ func tooSmall(name string, least, limit uint64) error {
 }
 
 // make makes an instance: from the image, if it is not nil; otherwise as the module
-// says, and nothing of the guest has run. t is whose it is once it is idle; nil if it
-// serves one call.
-func (p *program) make(t *template, im *image, l *limits) (*instance, error) {
+// says, and nothing of the guest has run.
+func (t *template) make(im *image, l *limits) (*instance, error) {
+	p := t.program
 	mem, err := p.newMemory(im, l.memory)
 	if err != nil {
 		return nil, err

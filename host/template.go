@@ -5,9 +5,9 @@ package host
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,11 +26,11 @@ type template struct {
 	program *program
 	setup   *Setup // nil: initialized is all
 	env     string // the environment's key
-	users   int    // calls that have it now, of those under program.mu; see lease
+	users   int    // calls that have it now, if it has an environment; program.mu is for this and the next
 	used    int64  // when it was leased last, as program.uses counts
 
 	image atomic.Pointer[image] // nil until an instance has been initialized, and where no image can be
-	none  atomic.Bool           // no image can be: the guest opens files when it is initialized
+	none  atomic.Bool           // no image can be: the guest opens or closes files when it is initialized
 	asked sync.Once             // whether an image is kept on disk
 
 	slots []slot // of each worker
@@ -40,23 +40,10 @@ type template struct {
 	ended bool
 }
 
-// A templateKey tells the templates of a program apart.
-type templateKey struct {
-	setup *Setup
-	env   string
-}
-
 // An image is the state of an instance: what others are made from and reset to.
 type image struct {
 	memory  *memory.Snapshot // nil if the module defines none
 	globals []uint64
-}
-
-// An environment is what a guest sees of the world when it is initialized.
-type environment struct {
-	mounts []wasi.Mount
-	vars   []string
-	key    string // the same for the same; "" if there is nothing
 }
 
 // maxEnvironments is how many templates a program keeps for environments: beyond, those
@@ -71,43 +58,56 @@ func (p *program) newTemplate(s *Setup, env string) *template {
 func (p *program) allTemplates() []*template {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := []*template{p.base}
-	for _, t := range p.templates {
-		all = append(all, t)
-	}
-	return all
+	return slices.Concat([]*template{p.base}, slices.Collect(maps.Values(p.prepared)), slices.Collect(maps.Values(p.granted)))
 }
 
-// prepared returns the template of a setup.
-func (p *program) prepared(s *Setup) *template {
+// templateOf returns the template of a setup; of none, it is p's own.
+func (p *program) templateOf(s *Setup) *template {
+	if s == nil {
+		return p.base
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.find(templateKey{setup: s})
+	t := p.prepared[s]
+	if t == nil {
+		t = p.newTemplate(s, "")
+		p.prepared[s] = t
+	}
+	return t
+}
+
+// forget frees the template of a setup that failed, and that nobody else knows.
+func (p *program) forget(s *Setup) {
+	p.mu.Lock()
+	t := p.prepared[s]
+	delete(p.prepared, s)
+	p.mu.Unlock()
+	if t != nil {
+		t.close()
+	}
 }
 
 // lease returns the template of an environment for one call, which then must call
 // leave.
-func (m *Module) lease(p *program, env *environment) *template {
-	switch {
-	case m.setup != nil:
-		return p.prepared(m.setup)
-	case env.key == "":
-		return p.base
-	}
+func (p *program) lease(env string) *template {
 	p.mu.Lock()
-	t := p.find(templateKey{env: env.key})
+	t := p.granted[env]
+	if t == nil {
+		t = p.newTemplate(nil, env)
+		p.granted[env] = t
+	}
 	t.users++
 	p.uses++
 	t.used = p.uses
 	var old *template
-	if n := len(p.templates); n > maxEnvironments {
-		for _, t := range p.templates {
-			if t.setup == nil && t.users == 0 && (old == nil || t.used < old.used) {
+	if len(p.granted) > maxEnvironments {
+		for _, t := range p.granted {
+			if t.users == 0 && (old == nil || t.used < old.used) {
 				old = t
 			}
 		}
 		if old != nil {
-			delete(p.templates, templateKey{env: old.env})
+			delete(p.granted, old.env)
 		}
 	}
 	p.mu.Unlock()
@@ -117,7 +117,7 @@ func (m *Module) lease(p *program, env *environment) *template {
 	return t
 }
 
-// leave ends what lease began.
+// leave ends what lease began; other templates stay anyway.
 func (t *template) leave() {
 	if t.env == "" {
 		return
@@ -126,18 +126,6 @@ func (t *template) leave() {
 	p.mu.Lock()
 	t.users--
 	p.mu.Unlock()
-}
-
-func (p *program) find(key templateKey) *template {
-	t := p.templates[key]
-	if t == nil {
-		if p.templates == nil {
-			p.templates = map[templateKey]*template{}
-		}
-		t = p.newTemplate(key.setup, key.env)
-		p.templates[key] = t
-	}
-	return t
 }
 
 // ready returns the image, if there is one already.
@@ -176,7 +164,7 @@ func (t *template) take(w *sched.Worker, l *limits) (*instance, error) {
 		}
 		l = t.imageLimits()
 	}
-	i, err := p.make(t, im, l)
+	i, err := t.make(im, l)
 	if err == nil {
 		i.imaging = imaging
 	}
@@ -325,40 +313,24 @@ func (t *template) initializeImage(ctx context.Context, i *instance, w *wasi.Con
 	return nil
 }
 
-// errNoImage says that the instance is not to be used, and that there will be no
-// image.
-var errNoImage = abi.Errorf(abi.BadCall, "it opens files when it is initialized")
+// errNoImage says that the instance is not to be used: there will be no image, and each
+// call initializes one of its own.
+var errNoImage = errors.New("it opens or closes files when it is initialized")
 
-// environmentOf returns what a guest sees in a call under policy p, and a func that closes
-// what was opened for it, or nil.
-func (m *Module) environmentOf(p *graph.Policy) (env environment, done func(), err error) {
-	if m.setup == nil {
-		return m.environment(p)
+// template returns what a call under policy begins with in p, which it must leave; the
+// environment that it gets; and a func that closes what was opened for it, or nil.
+func (m *Module) template(p *program, policy *graph.Policy) (t *template, env environment, done func(), err error) {
+	switch g := policy.Grants; {
+	case m.setup != nil:
+		if g != nil && !slices.Equal(g, m.setup.Policy.Grants) {
+			return nil, env, nil, abi.Errorf(abi.Denied, "%s was prepared with other grants, and its calls have those", m.name)
+		}
+		return p.templateOf(m.setup), m.setup.env, nil, nil
+	case !m.wasi:
+		return p.base, env, nil, nil
 	}
-	if p.Grants != nil && !slices.Equal(p.Grants, m.setup.Policy.Grants) {
-		return env, nil, abi.Errorf(abi.Denied, "%s was prepared with other grants, and its calls have those", m.name)
+	if env, done, err = m.host.granted.environment(policy); err != nil || env.key == "" {
+		return p.base, env, done, err
 	}
-	return m.setup.env, nil, nil
-}
-
-func (m *Module) environment(p *graph.Policy) (env environment, done func(), err error) {
-	g := m.host.granted
-	if !m.wasi || p.Grants == nil && len(g.dirs)+len(g.env) == 0 {
-		return env, nil, nil
-	}
-	var w wasi.Config
-	var hosts []string
-	if hosts, done, err = g.apply(&w, p); err != nil {
-		return env, nil, err
-	}
-	env.mounts, env.vars = w.Mounts, w.Env
-	var key strings.Builder
-	for k, mount := range env.mounts {
-		fmt.Fprintf(&key, "%q at %q, %v\n", hosts[k], mount.Guest, mount.ReadOnly)
-	}
-	for _, v := range env.vars {
-		fmt.Fprintf(&key, "%q\n", v)
-	}
-	env.key = key.String()
-	return env, done, nil
+	return p.lease(env.key), env, done, nil
 }

@@ -37,6 +37,37 @@ const osPage = 4096
 // are valid until the snapshot is freed, and must not be written.
 func (s *Snapshot) Content() []byte { return s.image }
 
+// WriteTo writes Content to f, which has nothing there yet, at an offset, with holes where
+// it is zero.
+func (s *Snapshot) WriteTo(f *os.File, offset int64) error {
+	if err := f.Truncate(offset + int64(len(s.image))); err != nil {
+		return err
+	}
+	return stretches(s.image, func(at, end int) error {
+		_, err := f.WriteAt(s.image[at:end], offset+int64(at))
+		return err
+	})
+}
+
+// stretches calls fn for each stretch of whole pages of content that is not zero.
+func stretches(content []byte, fn func(at, end int) error) error {
+	for at := 0; at < len(content); {
+		end := at + osPage
+		if isZero(content[at:end]) {
+			at = end
+			continue
+		}
+		for end < len(content) && !isZero(content[end:end+osPage]) {
+			end += osPage
+		}
+		if err := fn(at, end); err != nil {
+			return err
+		}
+		at = end
+	}
+	return nil
+}
+
 // Hold keeps the snapshot from being freed until one more Close.
 func (s *Snapshot) Hold() { s.users.Add(1) }
 
@@ -146,9 +177,6 @@ const (
 // A pages is a range of a memory.
 type pages struct{ from, to uint32 } // in pages of the system
 
-// maxKnown is how many ranges of pages a memory remembers at the most.
-const maxKnown = 256
-
 // Reset brings the memory back to its snapshot; it must not have grown.
 func (l *Linear) Reset() error { return l.ResetOn(0) }
 
@@ -175,7 +203,7 @@ func (l *Linear) ResetOn(thread uint64) error {
 			return l.Trim()
 		}
 		l.private = n
-		if len(l.known) <= maxKnown && thread != 0 && s.system.counts {
+		if thread != 0 && s.system.counts {
 			if f := threadFaults(); f >= 0 {
 				l.thread, l.faults = thread, f
 			}

@@ -107,15 +107,7 @@ func (s *Snapshot) storeFile(content []byte) (err error) {
 	if err = unix.Ftruncate(s.file, int64(len(content))); err != nil {
 		return err
 	}
-	for at := 0; at < len(content); {
-		end := at + osPage
-		if isZero(content[at:end]) {
-			at = end // a hole
-			continue
-		}
-		for end < len(content) && !isZero(content[end:end+osPage]) {
-			end += osPage
-		}
+	err = stretches(content, func(at, end int) error {
 		for at < end {
 			n, err := unix.Pwrite(s.file, content[at:end], int64(at))
 			if err != nil {
@@ -123,6 +115,10 @@ func (s *Snapshot) storeFile(content []byte) (err error) {
 			}
 			at += n
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	// Nothing can fault by being cut off, nor change.
 	if _, err = unix.FcntlInt(uintptr(s.file), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE|unix.F_SEAL_SEAL); err != nil {
@@ -346,9 +342,7 @@ func (y *System) restore(l *Linear) (total int, err error) {
 			if total += int((to - from) / osPage); total > dropAbove {
 				return total, nil
 			}
-			if len(l.known) <= maxKnown { // one more says that they are too many
-				l.known = append(l.known, pages{uint32(from / osPage), uint32(to / osPage)})
-			}
+			l.known = append(l.known, pages{uint32(from / osPage), uint32(to / osPage)})
 			if y.scan {
 				l.snapshot.restorePages(content, from, to)
 				continue
